@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from adavit.augment.devices import is_accelerator
 from adavit.augment.draws import RandomDraws
-from adavit.augment.group import per_image, without_autocast, working_precision
+from adavit.augment.group import outside_autocast, per_image, working_precision
 
 Operation = Callable[[Tensor], Tensor]
 """Images [B, C, H, W] to images of the same shape."""
@@ -104,7 +104,7 @@ class Extras(nn.Module):
         gates = draws.gates(self.multipliers)
         result = working_precision(images)
         for operation, gate in zip(self.operations, gates, strict=True):
-            with _seeded(generator, images.device), without_autocast(images.device):
+            with _seeded(generator, images.device), outside_autocast(images.device):
                 changed = apply_extra(operation, result)
             if changed.shape != result.shape:
                 raise ValueError(

@@ -58,7 +58,7 @@ def working_precision(images: Tensor) -> Tensor:
     return images.float() if images.dtype in (torch.bfloat16, torch.float16) else images
 
 
-def without_autocast(device: torch.device) -> contextlib.AbstractContextManager[Any]:
+def outside_autocast(device: torch.device) -> contextlib.AbstractContextManager[Any]:
     """Switch autocast off, which would round matrices of filters and colours, where there is such a thing.
 
     Asking torch whether there is would break graphs in torch 2.11.
@@ -182,7 +182,7 @@ class Group(nn.Module):
         parameters = self.sample(images.shape, draws)
         if not batch:
             return images
-        with without_autocast(device):
+        with outside_autocast(device):
             return self.transform(working_precision(images), parameters).to(images.dtype)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from adavit.augment.draws import Draws, Parameters, QuantileDraws, RandomDraws
 from adavit.augment.extras import Extras, Operation
-from adavit.augment.group import check_images, without_autocast, working_precision
+from adavit.augment.group import check_images, outside_autocast, working_precision
 
 PipeParameters = dict[str, Parameters]
 """The drawn parameters of a whole pipe: one entry for each group that is switched on."""
@@ -107,7 +107,7 @@ class Pipe(nn.Module):
         if not parameters or not len(images):
             return images
         exact = working_precision(images)
-        with without_autocast(images.device):
+        with outside_autocast(images.device):
             prepared = self.prepare(parameters, images.shape, exact.dtype)
             return self.transform_prepared(exact, prepared).to(images.dtype)
 

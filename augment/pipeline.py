@@ -24,7 +24,7 @@ from adavit.augment.geometric import Geometric
 from adavit.augment.group import (
     Group,
     check_names,
-    without_autocast,
+    outside_autocast,
 )
 from adavit.augment.matrices import doubled, product
 from adavit.augment.noise import Noise
@@ -122,7 +122,7 @@ class AugmentPipe(Pipe):
 
     def transform_prepared(self, images: Tensor, prepared: PipeParameters) -> Tensor:
         """See `Pipe.transform_prepared`."""
-        with without_autocast(images.device):
+        with outside_autocast(images.device):
             if "blitting" in prepared:  # alone, it copies pixels
                 images = self.blitting.transform(images, prepared["blitting"])
             if _MOVED in prepared:
