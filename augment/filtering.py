@@ -41,7 +41,7 @@ class Filtering(Group):
     """
 
     band_multipliers: Tensor
-    _bank: Tensor
+    _bank_bits: Tensor
 
     def __init__(
         self,
@@ -59,7 +59,9 @@ class Filtering(Group):
         self.imgfilter_std = imgfilter_std
         multipliers = torch.tensor([imgfilter * band for band in imgfilter_bands])
         self.register_buffer("band_multipliers", multipliers, persistent=False)
-        self.register_buffer("_bank", _one_sided(filter_bank()), persistent=False)
+        # As the bits of its numbers: a module that is made bfloat16 would round them.
+        bits = _one_sided(filter_bank()).view(torch.int32)
+        self.register_buffer("_bank_bits", bits, persistent=False)
 
     def sample(self, shape: torch.Size, draws: Draws) -> Parameters:
         """Draw `gains_log2` [B, 4] of the bands, before `band_gains` normalises them. See `Group.sample`."""
@@ -77,7 +79,7 @@ class Filtering(Group):
             Taps [B, 43], symmetric, in the dtype of `gains_log2`.
         """
         gains = band_gains(gains_log2)
-        bank = self._bank.to(gains.dtype).sum(0)
+        bank = self._bank_bits.view(torch.float32).to(gains.dtype).sum(0)
         # Not a matrix product: with TF32 allowed it would round the taps to 10 bits.
         left = (gains[:, :, None] * bank).sum(1)
         return torch.cat((left, left[:, :-1].flip(1)), dim=1)

@@ -24,6 +24,18 @@ def test_filtering_equals_the_slow_reference(size: tuple[int, int]) -> None:
         np.testing.assert_allclose(found[index].numpy(), expected, rtol=0, atol=1e-11)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_filters_are_those_of_the_paper_in_a_module_of_any_type(dtype: torch.dtype) -> None:
+    gains_log2 = torch.tensor(GAINS_LOG2, dtype=torch.float64)
+    plain = Filtering(imgfilter=1)
+    moved = torch.nn.Sequential(Filtering(imgfilter=1)).to(dtype)[0]
+    images = random_images(2, 3, 17, 70)
+    expected = plain.transform(images, {"gains_log2": gains_log2})
+    assert torch.equal(moved.filters(gains_log2), plain.filters(gains_log2))
+    assert torch.equal(moved.transform(images, {"gains_log2": gains_log2}), expected)
+    assert not plain.state_dict()
+
+
 def test_filtering_agrees_with_kornia() -> None:
     images = random_images(2, 3, 80, 70)
     gains_log2 = torch.tensor(GAINS_LOG2, dtype=torch.float64)
