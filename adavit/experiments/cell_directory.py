@@ -8,7 +8,9 @@ from adavit.experiments.cell import STARTS, Cell
 from adavit.experiments.liveness import WorkerIdentity
 from adavit.runs.checkpoint import UnusableCheckpoint
 from adavit.runs.directory import RunDirectory
+from adavit.runs.ending_note import is_pruned
 from adavit.runs.generations import LoadedCheckpoint, load_newest
+from adavit.runs.lost_checkpoints import has_trained
 from adavit.runs.reading import read_json
 from adavit.runs.records import figures, read_records
 from adavit.runtime.files import make_folder, write_json
@@ -65,6 +67,26 @@ class CellDirectory:
                     path.replace(self.run.damaged(path))
             return str(error)
         return None
+
+    def put_results_aside(self) -> bool:
+        """Makes way likewise where the checkpoints are gone: a run that has trained does not begin again by itself.
+
+        Returns:
+            Whether there was something; it lies in `RunDirectory.earlier` now.
+
+        Raises:
+            RunTaken: If another process trains here.
+        """
+        run = self.run
+        if not is_pruned(run) and not has_trained(run):
+            return False
+        with run.claimed():
+            make_folder(run.earlier)
+            generators = (run.best_generator, run.last_generator, *run.kept_generators().values())
+            for path in (run.stats, run.metrics, run.ending, run.sound_checkpoint, *generators):
+                if path.is_file():
+                    path.replace(run.earlier / path.name)
+        return True
 
     def is_finished(self) -> bool:
         """Whether the run in the directory is this cell's, and has come to its end.

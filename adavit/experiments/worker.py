@@ -222,6 +222,10 @@ class Worker:
         if directory.is_finished():
             console.note(f"Finished already, in {directory.path}.")
             return
+        if images is None and directory.put_results_aside():
+            console.note(
+                f"It has no checkpoint to go on from: what it had is in {directory.run.earlier}, and it begins again."
+            )
         note = None
         if claim.last_worker is not None:
             how = (

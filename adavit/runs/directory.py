@@ -89,6 +89,7 @@ class RunDirectory:
         last_generator: The one at the latest checkpoint.
         tensorboard: Folder of event files.
         diagnostics: Folder of what was found about the run afterwards.
+        earlier: Folder of what was measured and kept of the run before it began again.
         projections: Folder of images of one's own that were looked for in its generator.
         cell_note: What the run is part of; `adavit.experiments` writes it before the run begins.
         worker_log: What the worker of an experiment said; likewise.
@@ -116,6 +117,7 @@ class RunDirectory:
         self.last_generator = path / "generator-last.safetensors"
         self.tensorboard = path / "tensorboard"
         self.diagnostics = DiagnosticsFolder(path / "diagnostics")
+        self.earlier = path / "earlier-results"
         self.projections = path / "projections"
         self.cell_note = path / "cell.json"
         self.worker_log = path / "worker.log"

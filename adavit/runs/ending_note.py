@@ -4,7 +4,7 @@ import contextlib
 import datetime
 from collections.abc import Iterator
 
-from adavit.errors import UserError, first_line
+from adavit.errors import first_line
 from adavit.runs.directory import RunDirectory
 from adavit.runs.reading import read_json
 from adavit.runtime.files import write_json
@@ -38,18 +38,9 @@ def note_pruned(directory: RunDirectory) -> None:
     _write(directory, "pruned", "its checkpoints were removed")
 
 
-def check_not_pruned(directory: RunDirectory) -> None:
-    """Refuses a run whose checkpoints were removed on purpose: begun again at 0 it would lose its results.
-
-    Raises:
-        UserError: If they were.
-    """
-    if read_json(directory.ending).get("status") == "pruned":
-        raise UserError(
-            f"the run in {str(directory.path)!r} has no checkpoint any more, since adavit runs prune has removed them;"
-            " expected one with its networks. Take another run; a new one starts from its generator with --transfer and"
-            " the generator's file."
-        )
+def is_pruned(directory: RunDirectory) -> bool:
+    """Whether its checkpoints were removed on purpose."""
+    return bool(read_json(directory.ending).get("status") == "pruned")
 
 
 def _note(directory: RunDirectory, status: str, reason: str) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 from adavit.errors import UserError
 from adavit.runs.checkpoint import UnusableCheckpoint, checkpoint_bytes, load_checkpoint
 from adavit.runs.directory import RunDirectory, check_run_exists
-from adavit.runs.ending_note import check_not_pruned
 from adavit.runs.generation_names import generation, generations
+from adavit.runs.lost_checkpoints import check_none_lost
 from adavit.runs.reading import mapping
 from adavit.runtime.files import give_second_name, unfinished_file
 
@@ -100,7 +100,7 @@ def checkpoint_of(path: Path) -> LoadedCheckpoint:
     directory = RunDirectory.open(path)
     newest = load_newest(directory.checkpoint)
     if newest is None:
-        check_not_pruned(directory)
+        check_none_lost(directory)
         raise UserError(
             f"run {str(path)!r} has no {directory.checkpoint.name} yet, expected one with its networks. Continue it"
             f" with adavit train --resume {path}, or name another run."

@@ -14,8 +14,9 @@ from adavit.config.short_names import layer_of
 from adavit.errors import RunError, UserError, shown
 from adavit.features.on_disk import offer
 from adavit.runs.directory import RunDirectory
-from adavit.runs.ending_note import check_not_pruned, ending_noted
+from adavit.runs.ending_note import ending_noted
 from adavit.runs.generations import LoadedCheckpoint, load_newest
+from adavit.runs.lost_checkpoints import check_none_lost
 from adavit.runs.reading import read_json
 from adavit.runtime.console import Console, SilentConsole, console_or_here
 from adavit.runtime.determinism import in_fixed_order
@@ -189,8 +190,8 @@ def resume(
         The run directory.
 
     Raises:
-        UserError: If there is no run, a setting differs that must not, the length asked for is below
-            what was seen, the data changed, or another process trains in it.
+        UserError: If there is no run, its checkpoint is gone, a setting differs that must not, the length asked for
+            is below what was seen, the data changed, or another process trains in it.
         RunError: If training failed; the last checkpoint is good.
         Stopped: After SIGINT or SIGTERM, with a checkpoint written.
     """
@@ -221,7 +222,7 @@ def _resume(
 ) -> Path:
     newest = load_newest(directory.checkpoint)
     if newest is None:
-        check_not_pruned(directory)
+        check_none_lost(directory)
     else:
         if newest.warning:
             console.note(f"Warning: {newest.warning}")

@@ -81,6 +81,32 @@ def test_a_finished_cell_whose_checkpoints_were_cut_is_trained_again_to_the_same
     begun_again = "begins again, since its checkpoint" in capsys.readouterr().out
     assert begun_again == (cut == 2)
     assert all(run.damaged(checkpoint).is_file() == begun_again for checkpoint in checkpoints)
+    assert (run.earlier / run.metrics.name).is_file() == begun_again
+    compare_with_uninterrupted(path, OUT, Path("whole"))
+
+
+@pytest.mark.parametrize("ending", ["", '{"status": "pruned"}'])
+def test_a_cell_whose_checkpoints_were_removed_is_trained_again_and_loses_nothing(
+    write_grid: WriteGrid, capsys: pytest.CaptureFixture[str], ending: str
+) -> None:
+    path, run = one_cell(write_grid)
+    ablate(path, out=Path("whole"))
+    ablate(path, out=OUT)
+    run.cell_note.write_text(run.cell_note.read_text().replace('"finished"', '"running"'))
+    if ending:
+        run.ending.write_text(ending)
+    for checkpoint in run.checkpoints():
+        checkpoint.unlink()
+    had = {
+        file.name: file.read_bytes()
+        for file in (run.stats, run.metrics, run.best_generator, run.last_generator)
+    }
+    (OUT / "queue.sqlite3").unlink()  # else it is known to be done
+    assert ablate(path, out=OUT, console=LineConsole()).count("finished") == 1
+    assert f"what it had is in {run.earlier}, and it begins again" in capsys.readouterr().out
+    if ending:
+        had[run.ending.name] = ending.encode()
+    assert {file.name: file.read_bytes() for file in run.earlier.iterdir()} == had
     compare_with_uninterrupted(path, OUT, Path("whole"))
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from adavit.errors import RunError, UserError
+from adavit.errors import RunError
 from adavit.runs.directory import RunDirectory
-from adavit.runs.ending_note import check_not_pruned, ending_noted, note_pruned
+from adavit.runs.ending_note import ending_noted, is_pruned, note_pruned
 from adavit.runtime.signals import Stopped
 
 
@@ -47,11 +47,10 @@ def test_a_full_disk_hides_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         raise RunError("first")
 
 
-def test_only_a_run_whose_checkpoints_were_removed_is_refused(tmp_path: Path) -> None:
+def test_only_a_run_whose_checkpoints_were_removed_is_pruned(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path)
-    check_not_pruned(directory)
+    assert not is_pruned(directory)
     directory.ending.write_text('{"status": "stopped"}')
-    check_not_pruned(directory)
+    assert not is_pruned(directory)
     note_pruned(directory)
-    with pytest.raises(UserError, match="adavit runs prune has removed them"):
-        check_not_pruned(directory)
+    assert is_pruned(directory)

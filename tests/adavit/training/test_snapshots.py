@@ -24,7 +24,7 @@ from adavit.training import trainer
 from adavit.training.snapshots import Snapshots
 from adavit.training.start.transfer_source import read_source
 from tests.adavit.conftest import draw_pictures, tiny_config
-from tests.adavit.training.test_train import assert_same_bits, figures, final_state
+from tests.adavit.training.test_train import Killed, assert_same_bits, figures, final_state, kill
 from tests.telling import Told
 
 Tiny = Callable[..., RunConfig]
@@ -144,12 +144,16 @@ def test_an_evaluation_that_the_checkpoint_does_not_know_of_stands_once(
     assert [json.loads(line)["images"] for line in lines] == [0, 16, 32, 48, 64]
 
 
-def test_a_run_begun_again_has_no_best_generator_from_before(tiny: Tiny, tmp_path: Path) -> None:
-    unmeasured = {"metrics": {"names": []}}
-    run = adavit.train(tiny(unmeasured))
-    for path in run.glob("checkpoint*.pt"):
-        path.unlink()
-    (run / "generator-best.safetensors").write_bytes(b"of an evaluation that is not in the log")
+def test_a_run_begun_again_has_no_best_generator_from_before(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr("adavit.training.snapshots.save_newest", kill)
+        with pytest.raises(Killed):
+            adavit.train(tiny({"metrics": {"names": []}}))
+    # Of an evaluation that is not in the log.
+    shutil.copy(run / "generator-last.safetensors", run / "generator-best.safetensors")
     adavit.resume(run)
     assert not (run / "generator-best.safetensors").exists()
 

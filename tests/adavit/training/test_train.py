@@ -257,15 +257,43 @@ def test_what_a_resumed_run_lacks_is_no_smaller_batch(
     assert "Give a smaller --microbatch" in str(caught.value)
 
 
-def test_a_run_killed_before_its_first_checkpoint_starts_again(tiny: Tiny, tmp_path: Path) -> None:
+class Killed(BaseException):
+    """In place of a kill: nothing is tidied up but what leaving a block does."""
+
+
+def kill(*_: Any, **__: Any) -> None:
+    raise Killed
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_again(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     adavit.train(tiny({"run": {"out": str(tmp_path / "whole")}}))
-    run = adavit.train(tiny())
-    for checkpoint in run.glob("checkpoint*.pt"):
-        checkpoint.unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr("adavit.training.snapshots.save_newest", kill)
+        with pytest.raises(Killed):
+            adavit.train(tiny())
+    run = tmp_path / "run"
+    assert figures(run / "metrics.jsonl")  # it had been measured, and left a generator
+    assert (run / "generator-last.safetensors").exists()
     adavit.resume(run)
     assert_same_bits(final_state(tmp_path / "whole"), final_state(run))
     for log in ("stats.jsonl", "metrics.jsonl"):
         assert figures(tmp_path / "whole" / log) == figures(run / log)
+
+
+def test_a_run_whose_checkpoints_are_gone_keeps_what_it_has_left(
+    tiny: Tiny, tmp_path: Path
+) -> None:
+    run = adavit.train(tiny())
+    for checkpoint in run.glob("checkpoint*.pt"):
+        checkpoint.unlink()
+    left = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    with pytest.raises(UserError, match=r"has no checkpoint any more.* --transfer .*-best") as told:
+        adavit.resume(run, kimg=0.08)
+    assert {path: path.read_bytes() for path in left} == left
+    command = str(told.value).rsplit("--transfer ", 1)[1].rstrip(".")
+    adavit.train(tiny({"training": {"transfer": command}, "run": {"out": str(tmp_path / "new")}}))
 
 
 def test_the_same_flags_in_other_words_are_no_change(tiny: Tiny, pictures: Path) -> None:
