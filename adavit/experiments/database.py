@@ -25,8 +25,8 @@ _SERVER_DRIVERS = ("psycopg", "psycopg2")
 
 
 def sqlite_url(path: Path) -> str:
-    """URL of an SQLite file."""
-    return f"sqlite:///{path.resolve()}"
+    """URL of an SQLite file, with what has a meaning in a URL escaped: a folder may have any name."""
+    return sqlalchemy.URL.create("sqlite", database=str(path.resolve())).render_as_string()
 
 
 def shown_url(url: str) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from adavit.errors import UserError
-from adavit.experiments.database import open_storage
+from adavit.experiments.database import open_storage, sqlite_url
 from adavit.experiments.patience import Patience, QueueUnreachable
 from adavit.experiments.queue import Queue
 
@@ -53,6 +53,14 @@ def test_a_file_in_the_home_folder_is_found(
     monkeypatch.setenv("HOME", str(tmp_path))
     open_storage("sqlite:///~/queue.sqlite3", IMPATIENT)
     assert (tmp_path / "queue.sqlite3").is_file()
+
+
+@pytest.mark.parametrize("name", ["a?x=y", "a%20b", "a%41", "a#b", "a b", "50%", "ü&;=+@:", "~"])
+def test_a_folder_of_any_name_has_its_own_queue(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name / "queue.sqlite3"
+    path.parent.mkdir()
+    open_storage(sqlite_url(path), IMPATIENT)
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == [path]
 
 
 def test_sqlite_locks_before_it_reads(queue: Queue, tmp_path: Path) -> None:
