@@ -18,6 +18,7 @@ from adavit.experiments.cell_directory import CellDirectory
 from adavit.runs.directory import RunTaken
 from adavit.runtime.console import Console, Status
 from adavit.runtime.launch import cores
+from adavit.runtime.python_children import starting_python
 from adavit.runtime.signals import Stopped
 from adavit.training.train import resume, train
 
@@ -76,13 +77,15 @@ class SharedTraining:
                 encoding="utf-8",
             )
             words = [sys.executable, "-m", "adavit.experiments.cell_process"]
-            with subprocess.Popen(
-                [*words, str(self.processes), str(asked)],
-                stdin=subprocess.PIPE,  # which breaks when this process ends
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **self._threads()},
-            ) as group:
+            with starting_python():
+                started = subprocess.Popen(
+                    [*words, str(self.processes), str(asked)],
+                    stdin=subprocess.PIPE,  # which breaks when this process ends
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    env={**os.environ, **self._threads()},
+                )
+            with started as group:
                 told = _Told(console)
                 self._listen(group, told)
         told.ended(group.returncode)

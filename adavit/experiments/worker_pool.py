@@ -26,6 +26,7 @@ from adavit.runtime.console import Console, LineConsole
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import make_folder, write_text
 from adavit.runtime.launch import cores
+from adavit.runtime.python_children import starting_python
 from adavit.runtime.signals import Stopped, StopRequest
 from adavit.runtime.streams import for_terminal, lenient_streams
 from adavit.runtime.wording import counted
@@ -258,7 +259,8 @@ class WorkerPool:
                     args=(self, plan, groups[index % len(groups)]),
                     name=f"worker {index + 1}",
                 )
-                process.start()
+                with starting_python():
+                    process.start()
                 processes.append(process)
             try:
                 _wait(processes, stop, console)

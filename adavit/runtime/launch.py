@@ -16,6 +16,7 @@ from typing import Any
 
 from adavit.errors import RunError
 from adavit.runtime.control_groups import cpu_quota
+from adavit.runtime.python_children import starting_python
 from adavit.runtime.signals import give_back, stopping_signals
 
 QUIET = {"TORCH_CPP_LOG_LEVEL": "ERROR"}
@@ -53,6 +54,7 @@ def launch(
     with (
         tempfile.TemporaryDirectory(prefix="adavit-") as reports,
         _own_ways(processes),
+        starting_python(),
         _restarting_failures_alone(),
     ):
         from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
