@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from adavit.config.discriminator import ViTConfig
-from adavit.config.layers import flatten, merge, without_auto
+from adavit.config.layers import flatten, without_auto
 from adavit.config.precision import choose_precision
 from adavit.config.pretraining import (
     PretrainConfig,
@@ -23,6 +23,7 @@ from adavit.pretraining.loop import PretrainingLoop
 from adavit.runs.generations import LoadedCheckpoint, load_newest
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.devices import choose_device, has_bf16
+from adavit.training.start.continued import check_goes_on_in_place
 from adavit.training.start.footprint import StepTooLarge
 from adavit.training.start.workload import Workload, absolute_source, prepare
 
@@ -172,14 +173,9 @@ def _continued(
             f"checkpoint {str(loaded.path)!r} holds no settings, expected what adavit"
             " pretrain has written. Begin anew with another --out."
         )
-    out = merge(*layers).get("run", {}).get("out")
-    if out is not None and Path(out).resolve() != directory.path.resolve():
-        raise UserError(
-            f"--out {str(out)!r} is not the pre-training being continued"
-            f" ({str(directory.path)!r}), expected none. Leave --out out."
-        )
     # "auto" asks for what was chosen at the start.
     config = build_pretrain_config([stored, *map(without_auto, layers)])
+    check_goes_on_in_place(directory.path, layers, "pre-training")
     config = config.model_copy(update={"discriminator": _without_deviation(config.discriminator)})
     before = flatten(build_pretrain_config([stored]).as_dict())
     changed = [

@@ -9,6 +9,7 @@ from adavit.config.run import RunConfig
 from adavit.data.known_names import has_known_name
 from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory
+from adavit.runtime.paths import expand_home
 from adavit.training.start.absolute_paths import with_absolute_paths
 from adavit.training.start.stored_settings import changed_settings, stored_settings
 from adavit.training.start.workload import Workload
@@ -47,10 +48,8 @@ def continued_config(directory: RunDirectory, layers: Sequence[Mapping[str, Any]
         UserError: Naming every setting that must not change.
     """
     stored = stored_settings(directory)
-    given = merge(*layers)
     # "auto" asks for what was chosen at the start.
-    layers = [stored, *map(without_auto, layers)]
-    config = with_absolute_paths(build_config(layers))
+    config = with_absolute_paths(build_config([stored, *map(without_auto, layers)]))
     before, after = flatten(build_config([stored]).as_dict()), flatten(config.as_dict())
     changed = changed_settings(before, after, may_change=MAY_CHANGE_ON_RESUME)
     if "discriminator.kind" in changed:  # its other keys could not but change with it
@@ -63,13 +62,27 @@ def continued_config(directory: RunDirectory, layers: Sequence[Mapping[str, Any]
             for key in changed
         ]
         raise UserError("\n".join(lines))
-    out = given.get("run", {}).get("out")
-    if out is not None and Path(out).resolve() != directory.path.resolve():
-        raise UserError(
-            f"--out {str(out)!r} is not the run being continued ({str(directory.path)!r}), expected"
-            " none. Leave --out out; the run goes on in its own directory."
-        )
+    check_goes_on_in_place(directory.path, layers, "run")
     return config
+
+
+def check_goes_on_in_place(folder: Path, layers: Sequence[Mapping[str, Any]], what: str) -> None:
+    """Refuses another place for what goes on in its own.
+
+    Args:
+        folder: Where it lies.
+        layers: Settings given again, which make a configuration.
+        what: Its kind, in a word of the message.
+
+    Raises:
+        UserError: If `run.out` is given and is another.
+    """
+    out = (merge(*layers).get("run") or {}).get("out")
+    if out is not None and expand_home(Path(out)).resolve() != folder.resolve():
+        raise UserError(
+            f"--out {str(out)!r} is not the {what} being continued ({str(folder)!r}), expected"
+            f" none. Leave --out out; the {what} goes on in its own folder."
+        )
 
 
 def check_images_exist(directory: RunDirectory, source: str) -> None:

@@ -341,6 +341,8 @@ def test_after_a_signal_it_goes_on_to_the_same_figures(tiny: Tiny) -> None:
         ({"discriminator": {"width": 24}}, "discriminator.width is 24, but"),
         ({"run": {"seed": 5}}, "run.seed is 5, but"),
         ({"run": {"out": "elsewhere"}}, "--out 'elsewhere' is not the pre-training being contin"),
+        ({"run": {"out": "~/ran"}}, "--out '~/ran' is not the pre-training being continued"),
+        ({"run": {"out": 5}}, r"run\.out is 5"),
     ],
 )
 def test_other_settings_are_refused_when_it_goes_on(
@@ -353,14 +355,20 @@ def test_other_settings_are_refused_when_it_goes_on(
     assert equal(everything(folder), before)
 
 
-def test_cadence_and_place_may_change_when_it_goes_on(tiny: Tiny, pictures: Path) -> None:
+def test_cadence_and_place_may_change_when_it_goes_on(
+    tiny: Tiny, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
     file = pretrain(tiny())
     whole = read_trunk(file).state()
     file.parent.rename("whole")
     with pytest.raises(Killed):
         pretrain(tiny(), console=DiesAt(40))
     moved = pictures.rename("moved")
-    layers = [{"data": {"source": str(moved)}, "pretraining": {"measure_every_kimg": 0.008}}]
+    layers = [
+        {"data": {"source": str(moved)}, "pretraining": {"measure_every_kimg": 0.008}},
+        {"run": {"out": f"~/{file.parent.name}"}},
+    ]
     resume_pretraining(file.parent, layers)
     assert equal(read_trunk(file).state(), whole)
     assert [record["images"] for record in records(file)] == [0, 16, 32, 40, 48, 56, 64]

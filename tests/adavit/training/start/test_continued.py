@@ -61,6 +61,22 @@ def test_another_directory_is_refused(directory: RunDirectory, tmp_path: Path) -
         continued_config(directory, [{"run": {"out": str(tmp_path / "other")}}])
 
 
+@pytest.mark.parametrize("out", ["{home}/run", "~/run", "~/other/../run", "run"])
+def test_its_own_directory_may_be_named_in_any_words(
+    directory: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "other").mkdir()
+    continued_config(directory, [{"run": {"out": out.format(home=tmp_path)}}, {"run": None}])
+    with pytest.raises(UserError, match=r"^--out '~/ran' is not the run being continued"):
+        continued_config(directory, [{"run": {"out": "~/ran"}}])
+
+
+def test_what_is_no_directory_is_a_mistake_of_settings(directory: RunDirectory) -> None:
+    with pytest.raises(UserError, match=r"run\.out is 5"):
+        continued_config(directory, [{"run": {"out": 5}}])
+
+
 def test_images_that_have_moved_are_asked_for(directory: RunDirectory, tmp_path: Path) -> None:
     check_images_exist(directory, "small_set")
     check_images_exist(directory, str(tmp_path))
