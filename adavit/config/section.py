@@ -105,8 +105,11 @@ MemoryAmount = Annotated[str, BeforeValidator(_amount)]
 
 
 def leaves_open(value: Any) -> bool:
-    """Whether a plain value is still to be chosen: "auto", or a list with that word in it."""
-    return AUTO in value if isinstance(value, list | tuple) else _is_auto(value)
+    """Whether a plain value is still to be chosen: "auto", or a list with that word in it, which may have commas."""
+    words = value.split(",") if isinstance(value, str) else value
+    return isinstance(words, list | tuple) and any(
+        isinstance(word, str) and word.strip() == AUTO for word in words
+    )
 
 
 def auto(**bounds: Any) -> Any:

@@ -35,6 +35,7 @@ from adavit.training.start.continued import (
     MAY_CHANGE_ON_RESUME,
     check_images_exist,
     check_same_images,
+    choices_kept,
     continued_config,
 )
 from adavit.training.start.footprint import StepTooLarge
@@ -234,6 +235,8 @@ def _resume(
         check_unchanged(directory, newest.state, may_change=MAY_CHANGE_ON_RESUME)
     budget = ContinuedBudget.of(layers, directory, group.place)
     config = continued_config(directory, budget.layers)
+    for note in choices_kept(directory, budget.layers):
+        console.note(note)
     images = 0 if newest is None else newest.images
     if budget.is_used_up(config, directory, images, console, group.world):
         return directory.path

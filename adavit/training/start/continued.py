@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from adavit.config.layers import build_config, flatten, merge, without_auto
+from adavit.config.layers import Values, build_config, flatten, merge, without_auto
 from adavit.config.run import RunConfig
 from adavit.data.known_names import has_known_name
 from adavit.errors import UserError
@@ -48,8 +48,8 @@ def continued_config(directory: RunDirectory, layers: Sequence[Mapping[str, Any]
         UserError: Naming every setting that must not change.
     """
     stored = stored_settings(directory)
-    # "auto" asks for what was chosen at the start.
-    config = with_absolute_paths(build_config([stored, *map(without_auto, layers)]))
+    asked = _asked(stored, layers)
+    config = _as_chosen(asked, directory, stored)
     before, after = flatten(build_config([stored]).as_dict()), flatten(config.as_dict())
     changed = changed_settings(before, after, may_change=MAY_CHANGE_ON_RESUME)
     if "discriminator.kind" in changed:  # its other keys could not but change with it
@@ -64,6 +64,45 @@ def continued_config(directory: RunDirectory, layers: Sequence[Mapping[str, Any]
         raise UserError("\n".join(lines))
     check_goes_on_in_place(directory.path, layers, "run")
     return config
+
+
+def choices_kept(directory: RunDirectory, layers: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What is given again and was chosen from at the start, for a person: a sentence for each setting.
+
+    Args:
+        directory: Of the run.
+        layers: Settings given again, as `continued_config` has taken them.
+    """
+    stored = stored_settings(directory)
+    asked = _asked(stored, layers)
+    config, notes = _as_chosen(asked, directory, stored), []
+    if asked.run.memory is not None:
+        each = config.training.images_at_a_time
+        notes.append(
+            f"run.memory is {asked.run.memory}, which chooses the microbatch of a new run; this one goes on with"
+            f" {each} of {config.training.batch} images at a time. --microbatch changes that."
+        )
+    if asked.metrics.names != config.metrics.names:
+        notes.append(
+            f"metrics.names is {','.join(asked.metrics.names)}, for which the budget of this run has left no time; it"
+            " goes on without."
+        )
+    return notes
+
+
+def _asked(stored: Values, layers: Sequence[Mapping[str, Any]]) -> RunConfig:
+    """The stored settings under those given again, of which "auto" asks for what was chosen at the start."""
+    return with_absolute_paths(build_config([stored, *map(without_auto, layers)]))
+
+
+def _as_chosen(asked: RunConfig, directory: RunDirectory, stored: Values) -> RunConfig:
+    """Without what the start of the run has chosen from: a microbatch by the memory, no figures for lack of time."""
+    run, metrics = asked.run.model_copy(update={"memory": None}), asked.metrics
+    was_measured = build_config([stored]).metrics.names
+    if directory.budget.is_file() and not was_measured:
+        if metrics.names == build_config([]).metrics.names:  # one that was named stays
+            metrics = metrics.model_copy(update={"names": ()})
+    return asked.model_copy(update={"run": run, "metrics": metrics})
 
 
 def check_goes_on_in_place(folder: Path, layers: Sequence[Mapping[str, Any]], what: str) -> None:

@@ -13,6 +13,7 @@ from adavit.config.section import (
     UserSource,
     Writable,
     auto,
+    leaves_open,
     rule,
     writable,
 )
@@ -107,6 +108,18 @@ def test_a_section_as_it_is_written_leaves_open_what_may_be() -> None:
     assert section.given("name") == "auto"
     assert writable(Inner) is writable(Inner)
     assert isinstance(section, Inner)
+
+
+@pytest.mark.parametrize(
+    ("value", "is_open"),
+    [
+        *((value, True) for value in ("auto", ["auto"], ("random", "auto"), "auto,random")),
+        *((value, True) for value in ("random, auto", "auto,")),
+        *((value, False) for value in ("automatic", "random", ["random", 1], [], "", None, 3)),
+    ],
+)
+def test_a_list_leaves_open_in_all_ways_of_writing_it(value: object, is_open: bool) -> None:
+    assert leaves_open(value) == is_open
 
 
 def test_a_rule_waits_until_all_that_it_needs_is_known() -> None:

@@ -21,6 +21,7 @@ from adavit.runtime.signals import Stopped
 from adavit.training import train as train_module
 from adavit.training.clock import Clock
 from tests.checkpoints import save_checkpoint
+from tests.telling import Told
 
 Tiny = Callable[..., RunConfig]
 
@@ -303,6 +304,13 @@ def test_the_same_flags_in_other_words_are_no_change(tiny: Tiny, pictures: Path)
         {"metrics": {"reference": "pictures", "names": "fid,kid"}, "augment": {"target": "auto"}},
     ]
     adavit.resume(run, same)
+
+
+def test_a_run_that_memory_has_cut_into_slices_goes_on_with_the_same_settings(tiny: Tiny) -> None:
+    config, told = tiny({"run": {"memory": "64GB"}}), Told()
+    run = adavit.train(config)
+    adavit.resume(run, [config.as_dict()], console=told)
+    assert [note for note in told.notes if "goes on with 8 of 8 images at a time" in note]
 
 
 def test_another_discriminator_on_resume_is_one_error(tiny: Tiny) -> None:

@@ -1,20 +1,25 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from adavit.config.auto import RunFacts, resolve
-from adavit.config.layers import flatten
+from adavit.config.layers import build_config, flatten
+from adavit.config.presets import Preset, shipped_presets
 from adavit.config.run import RunConfig
 from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.resolution import Resolution
+from adavit.training.start.absolute_paths import with_absolute_paths
 from adavit.training.start.continued import (
     MAY_CHANGE_ON_RESUME,
     check_images_exist,
+    choices_kept,
     continued_config,
 )
+from adavit.training.start.stored_settings import config_text
 
 Tiny = Callable[..., RunConfig]
 
@@ -43,6 +48,80 @@ def test_what_may_change_is_taken_and_the_rest_stays(directory: RunDirectory) ->
 def test_auto_asks_for_what_was_chosen(directory: RunDirectory) -> None:
     layer = {"training": {"total_kimg": "auto", "batch": "auto"}}
     assert continued_config(directory, [layer]) == continued_config(directory, [])
+
+
+WORDS: list[dict[str, dict[str, Any]]] = [
+    {},
+    {"run": {"memory": "8GB"}},
+    {"metrics": {"extractor": "auto,random"}},
+    {"metrics": {"extractor": ["random", "auto"], "names": "kid, fid"}},
+    {
+        "data": {"channels": "auto", "data_root": "~/sets"},
+        "run": {"keep_checkpoints": "3,every:200"},
+    },
+]
+
+
+@pytest.mark.parametrize("words", WORDS, ids=str)
+@pytest.mark.parametrize("preset", shipped_presets(), ids=lambda preset: preset.name)
+def test_what_a_run_was_started_with_is_no_change(
+    tmp_path: Path, preset: Preset, words: dict[str, dict[str, Any]]
+) -> None:
+    directory = RunDirectory(tmp_path)
+    layers = [
+        preset.settings,
+        {"data": {"source": "small_set"}},
+        words,
+    ]
+    asked = build_config(layers)
+    facts = RunFacts(
+        asked.given("data.resolution") or Resolution(32, 32), training_images=48, device="cpu"
+    )
+    config = with_absolute_paths(resolve(asked, facts))
+    # What the device, the memory and the weights that are to be had decide.
+    resolved = config.model_copy(
+        update={
+            "metrics": config.metrics.model_copy(update={"extractor": ("random",)}),
+            "run": config.run.model_copy(update={"memory": None}),
+        }
+    )
+    directory.config.write_text(config_text(resolved))
+    assert continued_config(directory, layers) == continued_config(directory, [])
+    kept = choices_kept(directory, layers)
+    assert len(kept) == ("memory" in words.get("run", {}))
+    for note in kept:
+        assert (
+            f"goes on with {resolved.training.images_at_a_time} of {resolved.training.batch}"
+            in note
+        )
+
+
+@pytest.mark.parametrize(
+    ("given", "had_budget", "is_kept"),
+    [
+        (["fid", "kid"], True, True),
+        ("fid,kid", True, True),
+        ("fid", True, False),
+        ("fid,kid", False, False),
+    ],
+)
+def test_figures_that_a_budget_has_left_no_time_for_are_no_change(
+    directory: RunDirectory, given: object, had_budget: bool, is_kept: bool
+) -> None:
+    stored = yaml.safe_load(directory.config.read_text())
+    stored["metrics"]["names"] = []
+    directory.config.write_text(yaml.safe_dump(stored))
+    if had_budget:
+        directory.budget.write_text("{}")
+    layers = [{"metrics": {"names": given}}]
+    if not is_kept:
+        with pytest.raises(UserError, match=r"metrics\.names is .* was started with"):
+            continued_config(directory, layers)
+        return
+    assert continued_config(directory, layers).metrics.names == ()
+    assert choices_kept(directory, []) == []
+    (note,) = choices_kept(directory, layers)
+    assert note.startswith("metrics.names is fid,kid, for which the budget")
 
 
 def test_what_must_not_change_is_named(directory: RunDirectory) -> None:
