@@ -101,7 +101,7 @@ class ContinuedBudget:
             remedy = (
                 f", and has seen the {planned} planned for them. Give a larger --kimg to train on."
             )
-        console.note(used + remedy)
+        console.result(used + remedy)
         return True
 
     def clock(

@@ -274,7 +274,7 @@ def _go_on(
         trainer.resume(newest)
         newest.state.clear()  # the parts have it now: hundreds of megabytes
     else:  # killed before the first one
-        console.note(f"Run {directory.path} has no checkpoint; it begins again at 0.")
+        console.note(f"Warning: run {directory.path} has no checkpoint; it begins again at 0.")
         step, notes = first_step(workload, start, reduction)
         for note in notes:
             console.note(note)
@@ -284,7 +284,7 @@ def _go_on(
     del start  # as in `_train`
     _write_settings(workload, directory, group)
     if trainer.progress.images >= total_images(workload.config.training):
-        console.note(
+        console.result(
             f"Run {directory.path} is finished: {trainer.progress.images / 1000:g} of"
             f" {workload.config.training.total_kimg:g} kimg. Give a larger --kimg to train on."
         )

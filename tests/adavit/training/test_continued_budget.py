@@ -20,7 +20,8 @@ from adavit.training import within_budget
 from adavit.training.continued_budget import ContinuedBudget
 from adavit.training.rehearsal import TookTooLong
 from tests.adavit.training.test_train import StopAt, assert_same_bits, final_state
-from tests.adavit.training.timed_runs import OPEN, Hand, Notes, settings
+from tests.adavit.training.timed_runs import OPEN, Hand, settings
+from tests.telling import Told
 
 Tiny = Callable[..., RunConfig]
 
@@ -65,10 +66,10 @@ def test_a_run_that_has_seen_what_was_planned_is_told_to_take_more_images(
 ) -> None:
     run = adavit.train(tiny(OPEN, {"run": {"budget": "30s"}}), console=turned(), began=-2.0)
     kimg = settings(run)["training"]["total_kimg"]
-    console = Notes()
+    console = Told()
     adavit.resume(run, console=console)
     told = f"has used its 30s, and has seen the {kimg:g} kimg planned for them. Give a larger --kimg to train on."
-    assert console.lines[-1] == f"Run {run} {told}"
+    assert console.results == [f"Run {run} {told}"]  # which --quiet leaves in
     # As it says: more time alone would not do.
     adavit.resume(run, console=console, budget="60s")
     assert final_state(run)["progress"]["images"] == 1000 * kimg

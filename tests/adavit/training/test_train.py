@@ -170,11 +170,9 @@ def test_a_finished_run_says_so_and_changes_nothing(tiny: Tiny, tmp_path: Path) 
         (run / "stats.jsonl").read_text(),
         (run / "metrics.jsonl").read_text(),
     )
-    said: list[str] = []
-    console = SilentConsole()
-    console.note = said.append  # type: ignore[method-assign]
-    adavit.resume(run, console=console)
-    assert any("is finished" in line for line in said)
+    told = Told()
+    adavit.resume(run, console=told)
+    assert "is finished" in told.results[0]  # which --quiet leaves in
     assert_same_bits(before[0], final_state(run))
     assert before[1:] == ((run / "stats.jsonl").read_text(), (run / "metrics.jsonl").read_text())
 
@@ -277,7 +275,9 @@ def test_a_run_killed_before_its_first_checkpoint_starts_again(
     run = tmp_path / "run"
     assert figures(run / "metrics.jsonl")  # it had been measured, and left a generator
     assert (run / "generator-last.safetensors").exists()
-    adavit.resume(run)
+    told = Told()
+    adavit.resume(run, console=told)
+    assert f"Warning: run {run} has no checkpoint; it begins again at 0." in told.notes
     assert_same_bits(final_state(tmp_path / "whole"), final_state(run))
     for log in ("stats.jsonl", "metrics.jsonl"):
         assert figures(tmp_path / "whole" / log) == figures(run / log)

@@ -24,6 +24,7 @@ from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.time_plan import Costs
 from tests.adavit.training.test_train import StopAt, assert_same_bits, final_state
 from tests.adavit.training.timed_runs import COSTS, OPEN, Hand, Notes, planned_short, settings
+from tests.telling import Told
 
 Tiny = Callable[..., RunConfig]
 
@@ -132,9 +133,10 @@ def test_where_time_is_out_before_the_last_step_all_is_written(
     budget = json.loads((run / "budget.json").read_text())
     assert budget["used_s"] == hand.now
     assert read_run(run).status == "finished"
-    console = Notes()
+    console = Told()
     assert adavit.resume(run, console=console) == run
-    assert "has used its 30s. Give it more time with --budget, or a length" in console.lines[-1]
+    (result,) = console.results
+    assert "has used its 30s. Give it more time with --budget, or a length" in result
     assert final_state(run)["progress"]["images"] == images
 
 
