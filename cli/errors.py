@@ -149,9 +149,15 @@ def _stop(message: str, signal_number: int) -> None:
 def _told_by_another(error: Exception) -> bool:
     """Whether the first process of this machine tells the same: nothing but the command was looked at yet.
 
-    What a process alone has found has its name as a note (`adavit.runtime.peers`).
+    That is so of a run alone, which all of them make. What a process alone has found has its name as a note
+    (`adavit.runtime.peers`).
     """
-    return Place.here().local_rank > 0 and not getattr(error, "__notes__", ())
+    if sys.argv[1:2] != ["train"] or bool(getattr(error, "__notes__", ())):
+        return False
+    try:
+        return Place.here().local_rank > 0
+    except UserError:  # of which each of them tells
+        return False
 
 
 def _fail(message: str, code: int) -> None:

@@ -10,6 +10,7 @@ from click.shell_completion import CompletionItem
 
 from adavit.cli.errors import run_and_exit
 from adavit.errors import RunError, UserError
+from adavit.runtime.place import Place
 from adavit.runtime.streams import lenient_streams
 
 COMMANDS = {
@@ -44,6 +45,11 @@ COMMANDS = {
     "cache": "See and empty the folder of decoded images, features and downloads.",
 }
 
+OF_MANY_PROCESSES = frozenset(
+    ("train", "compare", "runs", "doctor", "presets", "metrics", "grids", "settings", "cache")
+)
+"""Commands that torchrun may start several times at once: a run, which they share, and those that do but look."""
+
 _EXTRA = re.compile(r"Got unexpected extra arguments? \(.*\)")
 _WORDS = "adavit.words"
 """Key of the words behind the name of the command, in the context's own store."""
@@ -72,6 +78,8 @@ class LazyGroup(click.Group):
             near = difflib.get_close_matches(name, COMMANDS, n=1)
             hint = f"Did you mean {near[0]}?" if near else "adavit --help lists them."
             raise click.UsageError(f"there is no command {name!r}. {hint}", ctx)
+        if not ctx.resilient_parsing:
+            _check_alone(name)
         ctx.meta[_WORDS] = args[1:]
         return super().resolve_command(ctx, args)
 
@@ -124,6 +132,20 @@ class LazyGroup(click.Group):
         """One line per command, without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def _check_alone(name: str) -> None:
+    """Refuses several processes where each would do the same at the same place.
+
+    Raises:
+        UserError: If torchrun has started several.
+    """
+    size = Place.here().size
+    if size > 1 and name not in OF_MANY_PROCESSES:
+        raise UserError(
+            f"adavit {name} is one process, but WORLD_SIZE says that torchrun has started {size}, expected one. Start"
+            " it without torchrun; where nothing was started by it, unset RANK and WORLD_SIZE."
+        )
 
 
 def _extra_words(ctx: click.Context, error: click.UsageError) -> str | None:

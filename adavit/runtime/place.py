@@ -1,9 +1,12 @@
 """Which of the processes of a run this one is, as torchrun or `slurm` says in the environment; known without torch."""
 
 import os
+import re
 import socket
 from dataclasses import dataclass
 from typing import Any, Self
+
+from adavit.errors import UserError, shown
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,11 @@ class Place:
 
     @classmethod
     def here(cls) -> Self:
-        """Of this process; alone where torchrun has not started it."""
+        """Of this process; alone where torchrun has not started it.
+
+        Raises:
+            UserError: If a variable of its environment is not the number that torchrun would have written.
+        """
         told = os.environ
         if "RANK" not in told or "WORLD_SIZE" not in told:
             return cls()
@@ -38,13 +45,13 @@ class Place:
         # "none" is what torchrun calls every launch that was given no name: its process tells them apart.
         launch = run if run != "none" else f"{socket.gethostname()} {os.getppid()}"
         return cls(
-            rank=int(told["RANK"]),
-            size=int(told["WORLD_SIZE"]),
-            local_rank=int(told.get("LOCAL_RANK", "0")),
-            local_size=int(told.get("LOCAL_WORLD_SIZE", "1")),
+            rank=_number("RANK", 0),
+            size=_number("WORLD_SIZE", 1),
+            local_rank=_number("LOCAL_RANK", 0),
+            local_size=_number("LOCAL_WORLD_SIZE", 1),
             launch=launch,
-            attempt=int(told.get("TORCHELASTIC_RESTART_COUNT", "0")),
-            restarts=int(told.get("TORCHELASTIC_MAX_RESTARTS", "0")),
+            attempt=_number("TORCHELASTIC_RESTART_COUNT", 0),
+            restarts=_number("TORCHELASTIC_MAX_RESTARTS", 0),
         )
 
     def name(self, device: str = "") -> str:
@@ -59,3 +66,14 @@ class Place:
     def described(self) -> dict[str, Any]:
         """For `environment.json`: how many processes there are, and which launch of them; nothing of one alone."""
         return {} if self.launch is None else {"processes": self.size, "launch": self.launch}
+
+
+def _number(name: str, least: int) -> int:
+    """An environment variable as the number that it is, and `least` where it is not set."""
+    told = os.environ.get(name, str(least))
+    if re.fullmatch(r"\d{1,9}", told, re.ASCII) and int(told) >= least:
+        return int(told)
+    raise UserError(
+        f"the environment variable {name} is {shown(told)}, expected a whole number from {least}, as torchrun sets it"
+        " with RANK and WORLD_SIZE. Start the command by torchrun, or unset them."
+    )

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from adavit.cli.errors import run_and_exit
-from adavit.cli.main import COMMANDS
+from adavit.cli.main import COMMANDS, OF_MANY_PROCESSES
 from adavit.errors import UserError
 from adavit.runtime.signals import Stopped
 from tests.adavit.runtime.test_device_failure import LOST
@@ -257,6 +257,44 @@ def test_of_the_processes_of_a_machine_the_first_tells(
     assert "Error: " in first.err
     monkeypatch.setenv("LOCAL_RANK", "1")
     assert adavit("train", *flags) == Outcome(2, "", "")
+
+
+@pytest.mark.parametrize("rank", ["0", "1"])
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_a_command_is_never_refused_in_silence_but_beside_a_run(
+    adavit: Adavit, monkeypatch: pytest.MonkeyPatch, name: str, rank: str
+) -> None:
+    for variable, value in {"RANK": rank, "WORLD_SIZE": "2", "LOCAL_RANK": rank}.items():
+        monkeypatch.setenv(variable, value)
+    wrong = adavit(name, "--nonsense")
+    assert wrong.code == 2
+    assert wrong.err.count("Error: ") == (0 if name == "train" and rank == "1" else 1)
+    alone = f"adavit {name} is one process, but WORLD_SIZE says that torchrun has started 2"
+    assert (alone in wrong.err) == (name not in OF_MANY_PROCESSES)
+
+
+def test_what_only_looks_does_so_in_each_process(
+    adavit: Adavit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1"}.items():
+        monkeypatch.setenv(variable, value)
+    assert "FID" in adavit("metrics").out
+    assert "there is no folder 'nowhere'" in adavit("runs", "nowhere").err
+
+
+@pytest.mark.parametrize("command", ["runs nowhere", "train --data nowhere", "pretrain"])
+@pytest.mark.parametrize(
+    "told", [{"RANK": "gold", "WORLD_SIZE": "1"}, {"RANK": "0", "WORLD_SIZE": "x"}], ids=str
+)
+def test_what_another_program_means_by_a_variable_is_told(
+    adavit: Adavit, monkeypatch: pytest.MonkeyPatch, command: str, told: dict[str, str]
+) -> None:
+    for variable, value in told.items():
+        monkeypatch.setenv(variable, value)
+    outcome = adavit(*command.split())
+    assert outcome.code == 2
+    assert outcome.err.startswith("Error: the environment variable ")
+    assert outcome.err.count("\n") == 1
 
 
 def test_what_a_process_alone_has_found_has_its_name(

@@ -3,6 +3,7 @@ import socket
 
 import pytest
 
+from adavit.errors import UserError
 from adavit.runtime.place import Place
 
 TORCHRUN = {
@@ -42,6 +43,20 @@ def test_what_torchrun_says_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert place.name() == f"rank 5 of 8 ({where})"
     assert place.name("cuda:1 of 8 GB") == f"rank 5 of 8 ({where}, cuda:1 of 8 GB)"
     assert place.described() == {"processes": 8, "launch": "one"}
+
+
+@pytest.mark.parametrize("name", [name for name in TORCHRUN if name != "TORCHELASTIC_RUN_ID"])
+@pytest.mark.parametrize("value", ["gold", "", "-1", "1.5", "٣", "9" * 10_000])
+def test_what_is_no_number_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    torchrun(monkeypatch, **{name: value})
+    with pytest.raises(UserError, match=rf"^the environment variable {name} is '.*unset them\.$"):
+        Place.here()
+
+
+def test_a_world_of_nobody_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    torchrun(monkeypatch, WORLD_SIZE="0")
+    with pytest.raises(UserError, match="WORLD_SIZE is '0', expected a whole number from 1"):
+        Place.here()
 
 
 def test_launches_without_a_name_are_told_apart_by_who_launched(
