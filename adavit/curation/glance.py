@@ -158,16 +158,16 @@ def _dark(block: np.ndarray) -> np.ndarray:
     return np.asarray((is_low & seen).sum(axis=(1, 2, 3)) >= np.maximum(1, DARK_SHARE * total))
 
 
-def advice(seen: Glance, source: str, *, conditional: bool) -> list[str]:
+def advice(seen: Glance, quoted: str, *, conditional: bool) -> list[str]:
     """At most three sentences on what would spoil a training, the worst first, each with what to do.
 
     Args:
         seen: Of the images to train on.
-        source: What they are called in a command.
+        quoted: What they are called in a command, as a shell takes it.
         conditional: Whether classes are learnt.
     """
     lines = []
-    check = f"adavit data check {source}"
+    check = f"adavit data check {quoted}"
     if conditional and seen.across:
         pictures = counted(len(seen.across), "picture stands", "pictures stand")
         lines.append(f"{pictures} in more than one class; {check} names them.")
@@ -183,12 +183,12 @@ def advice(seen: Glance, source: str, *, conditional: bool) -> list[str]:
         framed = counted(len(seen.frames), "image has", "images have")
         lines.append(
             f"{framed} a frame of one colour, which would be learnt;"
-            f" adavit data crop {source} --trim --out TRIMMED cuts it away."
+            f" adavit data crop {quoted} --trim --out TRIMMED cuts it away."
         )
     if conditional and seen.imbalance >= UNEQUAL:
         lines.append(
             f"the largest class has {seen.imbalance:.0f} times the images of the smallest, which will be"
-            f" drawn worst; adavit data subset {source} --count N --balanced evens them out."
+            f" drawn worst; adavit data subset {quoted} --count N --balanced evens them out."
         )
     return [f"Warning: {line}" for line in lines[:3]]
 

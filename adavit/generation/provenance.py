@@ -1,5 +1,6 @@
 """Which generator drew images, in words, and where they must not lie."""
 
+import shlex
 from pathlib import Path
 
 from adavit.errors import UserError
@@ -28,7 +29,11 @@ def before_training(stored: StoredGenerator) -> str:
     best = stored.path == run.best_generator and run.last_generator.exists()
     last = " --which last draws the last one of the run." if best else ""
     source = mapping(stored.config.get("training")).get("transfer")
-    what = "untrained" if source is None else f"what its run started from (--transfer {source})"
+    what = (
+        "untrained"
+        if source is None
+        else f"what its run started from (--transfer {shlex.quote(source)})"
+    )
     return f"Warning: this generator is {what}; train longer for a better one.{last}"
 
 

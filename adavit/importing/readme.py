@@ -36,7 +36,7 @@ def readme_of(networks: ImportedNetworks, folder: ImportedFolder) -> str:
     notes = [note for *_, network in there for note in network.notes]
     trained = f"It was trained on {networks.images:,} images.\n" if networks.images else ""
     data = f"Its images were {markdown_code(networks.data)}.\n" if networks.data else ""
-    here = shlex.quote(printable(folder.path.name))
+    quoted = shlex.quote(printable(folder.path.name))
     remarks = "".join(f"- {note}\n" for note in dict.fromkeys([*networks.left_out, *notes]))
     return f"""# {markdown_cell(networks.name)}
 
@@ -54,7 +54,7 @@ Nothing of that file was run; these are its numbers under other names.
 
 ## Use
 ```
-adavit generate {here} --seeds 0-31 --truncation 0.7 --noise fixed --grid --out drawn
-adavit train --data my_photos --transfer {here}
+adavit generate {quoted} --seeds 0-31 --truncation 0.7 --noise fixed --grid --out drawn
+adavit train --data my_photos --transfer {quoted}
 ```
 """

@@ -1,5 +1,6 @@
 """`project`: images of one's own in a trained generator, with the files that are made of each."""
 
+import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -162,7 +163,8 @@ def project(
                 len(others), "folder of an earlier call stays", "folders of earlier calls stay"
             )
             console.note(
-                f"In {folder} {stay} ({listed(others)}), which adavit generate --styles {folder} draws too."
+                f"In {folder} {stay} ({listed(others)}), which adavit generate --styles"
+                f" {shlex.quote(str(folder))} draws too."
             )
         if stale := [each.folder.name for each in writer.done if each.has_other_tuned]:
             console.note(

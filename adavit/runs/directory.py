@@ -188,7 +188,7 @@ class RunDirectory:
             raise UserError(
                 f"the run in {str(path)!r} was ended before it had written its"
                 f" {directory.config.name}, expected settings to go on with. Begin it once more:"
-                f" adavit train with the settings it had and --out {path}."
+                f" adavit train with the settings it had and --out {shlex.quote(str(path))}."
             )
         if not directory.is_run():
             raise UserError(

@@ -103,7 +103,7 @@ def checkpoint_of(path: Path) -> LoadedCheckpoint:
         check_none_lost(directory)
         raise UserError(
             f"run {str(path)!r} has no {directory.checkpoint.name} yet, expected one with its networks. Continue it"
-            f" with adavit train --resume {path}, or name another run."
+            f" with {directory.resume_command}, or name another run."
         )
     return newest
 

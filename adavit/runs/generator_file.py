@@ -231,7 +231,7 @@ def _how_to_mend(file: Path) -> str:
     run = RunDirectory(file.parent)
     if file not in (run.best_generator, run.last_generator) or not run.checkpoints():
         return ""
-    return f" adavit train --resume {run.path} writes it again from the checkpoint."
+    return f" {run.resume_command} writes it again from the checkpoint."
 
 
 def _of_import(folder: ImportedFolder, which: str | None) -> Path:
@@ -270,5 +270,5 @@ def _find(source: Path | str, which: str | None) -> Path:
             return file
     raise UserError(
         f"run {str(path)!r} has no generator yet, expected {candidates[0].name}. Continue it with"
-        f" adavit train --resume {path}."
+        f" {run.resume_command}."
     )

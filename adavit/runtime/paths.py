@@ -8,6 +8,7 @@ import difflib
 import functools
 import inspect
 import os
+import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -72,7 +73,7 @@ def check_png(path: Path) -> None:
     if path.suffix.lower() != ".png":
         raise UserError(
             f"--out {str(path)!r} ends in {path.suffix or 'nothing'}, expected .png. Write for example --out"
-            f" {path.stem or 'picture'}.png."
+            f" {shlex.quote(path.stem or 'picture')}.png."
         )
 
 

@@ -53,10 +53,10 @@ def last_words(ending: str, used: str, directory: RunDirectory) -> str:
     over = f"{ending}{used}. Everything is in {directory.path}."
     if directory.is_cell:  # looked at beside the others, in a report
         return over
-    path = shlex.quote(str(directory.path))
+    quoted = shlex.quote(str(directory.path))
     return (
-        f"{over}\nDraw from it: adavit generate {path} --seeds 0-63 --grid --out drawn, or by sliders:"
-        f" adavit studio {path} --open"
+        f"{over}\nDraw from it: adavit generate {quoted} --seeds 0-63 --grid --out drawn, or by sliders:"
+        f" adavit studio {quoted} --open"
     )
 
 
@@ -138,7 +138,7 @@ def collapse_warning(progress: Progress, directory: RunDirectory, sound: Path | 
         f" {best[name]:.4g}, of {_kimg(best['images'])}, and the first was {first[name]:.4g}. Kept"
         f" are {kept}the best generator as {directory.best_generator}. Start a new run with a"
         " larger training.r1_gamma or smaller learning rates"
-        + ("." if sound is None else f"; --transfer {sound} starts from there.")
+        + ("." if sound is None else f"; --transfer {shlex.quote(str(sound))} starts from there.")
     )
 
 

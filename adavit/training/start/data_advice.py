@@ -20,5 +20,5 @@ def advice_on(workload: Workload) -> list[str]:
         inside=images.inside,
         chosen=workload.split.train,
     )
-    source = shlex.quote(str(config.data.source))
-    return advice(seen, source, conditional=config.data.cond)
+    quoted = shlex.quote(str(config.data.source))
+    return advice(seen, quoted, conditional=config.data.cond)

@@ -79,7 +79,7 @@ def check_unchanged(
     if found is None:
         return
     remedy = (
-        f"Remove {directory.config}: adavit train --resume {directory.path} writes it again from"
+        f"Remove {directory.config}: {directory.resume_command} writes it again from"
         " the checkpoint."
     )
     trained = flatten(settings_of(state))
