@@ -8,7 +8,7 @@ import click
 from adavit.cli import options
 from adavit.cli.consoles import amount, console_for
 from adavit.cli.grouped import GroupedCommand
-from adavit.config.layers import build_config
+from adavit.config.layers import build_config, merge
 from adavit.data.known_names import check_source
 from adavit.runs.records import check_writable
 from adavit.runtime.files import write_bytes
@@ -60,11 +60,12 @@ def preview(p: float, assignments: tuple[str, ...], out: Path, **settings: Any) 
     """
     check_png(out)
     check_writable(out)
-    # diffaug has no probability, which the configuration of a training run has to say.
-    fixed = (
-        {"augment": {"mode": "fixed", "p": 1}} if settings["augment__preset"] == "diffaug" else {}
-    )
-    config = build_config([fixed, *options.setting_layers(settings, assignments=assignments)])
+    layers = options.setting_layers(settings, assignments=assignments)
+    given = merge(*layers).get("augment") or {}
+    if given.get("preset") == "diffaug" and given.get("mode", "fixed") == "fixed":
+        # It has no probability, which the configuration of a training run has to say.
+        layers = [{"augment": {"mode": "fixed", "p": 1}}, *layers]
+    config = build_config(layers)
     check_source(config.data.source)
     from adavit.diagnostics.augmentation_preview import preview as draw_preview
     from adavit.runtime.pictures import result_png

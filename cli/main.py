@@ -88,14 +88,12 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except click.NoSuchOption as error:
-            from adavit.config.short_names import SHORT_NAMES
-
             name, command_name = error.option_name, ctx.invoked_subcommand
-            key = SHORT_NAMES.get(name.lstrip("-").replace("-", "_"))
+            key, value = _setting_of(name)
             if command_name == "train" or key is None:
                 raise
             remedy = (
-                f"Use --set {key}=VALUE" if _takes_by_set(command_name, key) else "Leave it out"
+                f"Use --set {key}={value}" if _takes_by_set(command_name, key) else "Leave it out"
             )
             raise click.UsageError(
                 f"{name} is an option of adavit train, which adavit {command_name} does not have."
@@ -159,6 +157,19 @@ def _extra_words(ctx: click.Context, error: click.UsageError) -> str | None:
     return f"Got unexpected extra arguments ({' '.join(extra)})" if extra else None
 
 
+def _setting_of(flag: str) -> tuple[str | None, str]:
+    """The setting that a flag of `adavit train` is a name for, and its value; None of any other."""
+    from adavit.config.settings import settings_of
+    from adavit.config.short_names import SHORT_NAMES
+
+    word = flag.lstrip("-").replace("-", "_")
+    if word in SHORT_NAMES:
+        return SHORT_NAMES[word], "VALUE"
+    key = SHORT_NAMES.get(word.removeprefix("no_"))
+    is_switch = key is not None and settings_of()[key].values == "true|false"
+    return (key, "false") if is_switch else (None, "")
+
+
 def _takes_by_set(command_name: str | None, key: str) -> bool:
     """Whether a command without an option for a setting takes it by --set."""
     if command_name == "pretrain":
@@ -166,6 +177,8 @@ def _takes_by_set(command_name: str | None, key: str) -> bool:
         from adavit.config.settings import settings_of
 
         return key in settings_of(PretrainConfig)
+    if command_name == "augment":
+        return key.startswith("data.")  # of the others it has its own options, or no use
     from adavit.experiments.experiment_file import NOT_OF_SEVERAL_RUNS
 
     return command_name in ("ablate", "sweep") and key not in NOT_OF_SEVERAL_RUNS

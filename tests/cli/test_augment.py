@@ -143,3 +143,24 @@ def test_operations_of_kornia_have_a_row_each(adavit: Adavit, pictures: Path) ->
     left = picture.shape[1] - GAP - 8 * (CELL + GAP)  # the names are longer than usual
     original, inverted = (middle[left + i * (CELL + GAP) + CELL // 2] for i in (0, 1))
     assert np.abs(original + inverted - 255).max() <= 1
+
+
+def test_a_preset_and_settings_of_the_data_may_be_given_in_either_way(
+    adavit: Adavit, pictures: Path
+) -> None:
+    flag = drawn(adavit, "--data", pictures, "--augment", "diffaug")
+    for words in ("augment.preset=diffaug", "data.mirror=true", "data.channels=rgb"):
+        given = drawn(adavit, "--data", pictures, "--augment", "diffaug", "--set", words)
+        assert np.array_equal(given, flag)
+    assert np.array_equal(
+        drawn(adavit, "--data", pictures, "--set", "augment.preset=diffaug"), flag
+    )
+
+
+def test_a_probability_that_diffaug_has_not_is_refused(adavit: Adavit, pictures: Path) -> None:
+    words = ("--set", "augment.preset=diffaug", "--set", "augment.mode=ada")
+    outcome = adavit("augment", "preview", "--data", pictures, *words)
+    assert outcome.code == 2
+    (line,) = outcome.err.splitlines()
+    assert "diffaug, which is always on, but augment.mode is ada" in line
+    drawn(adavit, "--data", pictures, *words[:3], "augment.mode=fixed", "--p", 1)  # as it says
