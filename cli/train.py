@@ -117,12 +117,12 @@ def command(
     built = build_config(layers)
     check_source(built.data.source)
     # Torch takes seconds: first comes whatever can be wrong without it.
+    if apart is not None and max_restarts and built.run.out is None:
+        raise UserError(
+            f"--max-restarts is {max_restarts}, but there is no --out, expected a directory in which the run is"
+            " found again. Give one, such as --out runs/mine."
+        )
     if apart is not None and not dry_run:
-        if max_restarts and built.run.out is None:
-            raise UserError(
-                f"--max-restarts is {max_restarts}, but there is no --out, expected a directory in which the run is"
-                " found again. Give one, such as --out runs/mine."
-            )
         _launch(apart, max_restarts)
         return
     from adavit.training.plan import describe_plan

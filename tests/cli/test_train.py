@@ -214,6 +214,10 @@ def test_precedence_is_preset_file_set_flag(adavit: Adavit, pictures: Path) -> N
             "training.batch is 9 and training.microbatch 3, which makes 3 slices, but 2 processes",
         ),
         (["--processes", "2", "--max-restarts", "1"], "--max-restarts is 1, but there is no --out"),
+        (
+            ["--processes", "2", "--max-restarts", "1", "--dry-run"],
+            "--max-restarts is 1, but there is no --out",
+        ),
     ],
 )
 def test_flags_of_processes_that_do_not_go_together_are_refused(
