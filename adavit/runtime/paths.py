@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from adavit.errors import UserError
+from adavit.errors import UserError, shown
 from adavit.runtime.wording import NEAR
 
 AnyPath = TypeVar("AnyPath", str, Path)
@@ -25,9 +25,14 @@ def expand_home(path: AnyPath) -> AnyPath:
     """A path with `~` and `~name` at its beginning replaced; `~name` of nobody stays as it is.
 
     Raises:
-        UserError: If `~` stands in it and there is no home folder.
+        UserError: If `~` stands in it and there is no home folder, or it is none that a system could have.
     """
     text = os.fspath(path)
+    if "\0" in text:
+        raise UserError(
+            f"the path {shown(text)} has a character of number 0 in it, expected a name that a file can have. Correct"
+            " it."
+        )
     expanded = os.path.expanduser(text)
     is_home = text == "~" or text.startswith("~/")
     if is_home and (expanded == text or os.environ.get("HOME") == ""):  # which would be the root

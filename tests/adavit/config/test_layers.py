@@ -324,6 +324,18 @@ def test_devices_and_pipes_are_no_settings(tmp_path: Path) -> None:
             read_config_file(path)
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("run.out", "data.source", "data.data_root", "metrics.inception_weights"),
+        *("metrics.reference", "training.transfer", "training.init_discriminator"),
+    ],
+)
+def test_a_path_that_no_system_could_have_is_refused(key: str) -> None:
+    with pytest.raises(UserError, match=r"the path 'a\\x00b' has a character of number 0"):
+        build_config([parse_assignment(f'{key}="a\\0b"')])
+
+
 def test_a_path_that_is_no_text_is_named() -> None:
     with pytest.raises(UserError, match=r"the path .*not UTF-8 text.* Rename"):
         build_config([{"run": {"out": "caf\udce9"}}])
