@@ -100,6 +100,17 @@ def _fail_by_system(error: OSError) -> None:
             " and its permissions.",
             MENDABLE,
         )
+    if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+        _fail(
+            f"{where} leads nowhere ({error.strerror}), expected a path that the system can follow. Correct it.",
+            MENDABLE,
+        )
+    if error.errno == errno.ENOLCK:
+        _fail(
+            f"{where} cannot be locked ({error.strerror}), expected a file system with locks, so that no two processes"
+            " train in one folder. Take a folder on another disk, or have the lock service of this one started.",
+            MENDABLE,
+        )
     if error.errno in (errno.EMFILE, errno.ENFILE):
         _fail(TOO_MANY_FILES, FAILED)
     if error.errno == errno.ENOMEM:
@@ -116,7 +127,9 @@ def _fail_by_system(error: OSError) -> None:
 def _fail_by_machine(error: Exception) -> None:
     # By its name, as in `adavit.runtime.exhaustion`.
     kinds = {kind.__name__ for kind in type(error).__mro__}
-    text = str(error)
+    text, within = str(error), error.__context__
+    if isinstance(within, OSError) and within.errno == errno.ELOOP:  # pathlib before Python 3.13
+        _fail_by_system(within)
     misread = "SyntaxError" in kinds and _memory_is_limited()  # Python's parser, when it runs out
     if misread or is_out_of_memory(error):
         error.__traceback__ = None  # what its frames hold makes room for the message

@@ -21,13 +21,15 @@ def locked(path: Path) -> Iterator[None]:
 
     Raises:
         TimeoutError: If another one holds it.
-        OSError: If it cannot be made.
+        OSError: If it cannot be made, or locked; it names the file.
     """
     lock = FileLock(path)
     try:
         lock.acquire(timeout=PATIENCE_S, poll_interval=0.02)
     except Timeout:
         raise TimeoutError(str(path)) from None
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
     try:
         yield
     finally:

@@ -361,7 +361,6 @@ def test_what_does_not_fit_on_the_disk_any_more_is_code_1(
         (OSError(errno.ENOMEM, "Cannot allocate memory"), "out of memory"),
         (OSError(errno.EMFILE, "Too many open files", "a.png"), "ulimit -n 1024"),
         (OSError(errno.EIO, "Input/output error", "a.png"), "refuses a.png (Input/output error)"),
-        (OSError(errno.ENAMETOOLONG, "File name too long", "a"), "refuses a (File name too long)"),
     ],
 )
 def test_what_a_full_machine_raises_is_a_line_and_code_1(
@@ -371,6 +370,38 @@ def test_what_a_full_machine_raises_is_a_line_and_code_1(
     printed = capsys.readouterr().err
     assert message in printed
     assert len(printed.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("runs {}", "train --resume {}", "train --data small_set --out {}", "train --data {}"),
+        *("evaluate {}", "generate {} --seeds 0 --out x", "report {}", "pretrain --resume {}"),
+        *("train --data small_set --config {}", "ablate smoke --data small_set --out {}"),
+    ],
+)
+@pytest.mark.parametrize("path", ["a" * 300, "circle/a"])
+def test_a_path_that_no_system_can_follow_is_the_users_to_mend(
+    adavit: Adavit, command: str, path: str
+) -> None:
+    Path("circle").symlink_to("circle")
+    outcome = adavit(*command.format(path).split())
+    (line,) = outcome.err.splitlines()
+    assert outcome.code == 2, line
+    assert path in line
+    assert not {"disk", "permissions"} & set(re.findall(r"\w+", line))
+
+
+def test_a_disk_without_locks_is_told_of_with_the_file(
+    adavit: Adavit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    outcome = adavit("train", "--data", "small_set", "--out", "run", "--metrics", "none", *TINY)
+    assert outcome.code == 2
+    assert "Error: run/.lock cannot be locked (No locks available), expected" in outcome.err
 
 
 @pytest.mark.parametrize("error", LOST, ids=str)
