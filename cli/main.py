@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import os
 import re
 from typing import Any
 
@@ -202,6 +203,7 @@ def adavit() -> None:
 
 
 def main() -> None:
-    """Entry point of the `adavit` command."""
+    """Entry point of the `adavit` command; NO_COLOR takes colours away, as rich does by itself."""
+    color = False if os.environ.get("NO_COLOR") else None  # None: where there is a terminal
     with lenient_streams():
-        run_and_exit(lambda: adavit.main(standalone_mode=False, prog_name="adavit"))
+        run_and_exit(lambda: adavit.main(standalone_mode=False, prog_name="adavit", color=color))

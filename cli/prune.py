@@ -114,6 +114,13 @@ def _ask(what: str) -> None:
             f"nothing was removed: {what} would be, and there is no terminal to ask on, expected --yes. Give it, or"
             " --dry-run to look only."
         )
-    if not click.confirm(f"Remove {what}?"):
+    try:
+        agreed = click.confirm(f"Remove {what}?")
+    except click.Abort as abort:
+        if not isinstance(abort.__context__, EOFError):  # Ctrl-C
+            raise
+        agreed = False  # Ctrl-D is no answer
+        click.echo()
+    if not agreed:
         click.echo("Nothing was removed.")
         raise click.exceptions.Exit(0)

@@ -5,9 +5,10 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+import click
 import pytest
 
-from adavit.cli.main import COMMANDS
+from adavit.cli.main import COMMANDS, main
 from tests.cli.conftest import Adavit
 
 ROOT = Path(__file__).parents[2]
@@ -128,3 +129,24 @@ def test_an_unknown_word_of_training_keeps_its_own_hint(adavit: Adavit) -> None:
     outcome = adavit("train", "my_photos")
     assert "Did you mean --data my_photos?" in outcome.err
     assert "--seeds" not in outcome.err
+
+
+@pytest.mark.parametrize(("no_color", "coloured"), [(None, True), ("", True), ("1", False)])
+def test_whoever_wants_no_colours_gets_none(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    no_color: str | None,
+    coloured: bool,
+) -> None:
+    @click.command()
+    def command() -> None:
+        click.secho("green", fg="green")
+
+    monkeypatch.setattr("adavit.cli.doctor.command", command)  # the only one that has some
+    monkeypatch.setattr("sys.argv", ["adavit", "doctor"])
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if no_color is not None:
+        monkeypatch.setenv("NO_COLOR", no_color)
+    main()
+    assert ("\x1b" in capsys.readouterr().out) == coloured

@@ -47,6 +47,29 @@ def test_it_is_asked_for(adavit: Adavit, runs: Path, monkeypatch: pytest.MonkeyP
         assert older(runs) == left
 
 
+@pytest.mark.parametrize(
+    ("given", "code", "last"),
+    [(EOFError, 0, "Nothing was removed."), (KeyboardInterrupt, 130, "Stopped by Ctrl-C.")],
+)
+def test_an_answer_that_does_not_come_removes_nothing(
+    adavit: Adavit,
+    runs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    given: type[BaseException],
+    code: int,
+    last: str,
+) -> None:
+    def answer(_: str) -> str:
+        raise given
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("click.termui.visible_prompt_func", answer)
+    outcome = adavit("runs", "prune", "runs/a")
+    assert outcome.code == code
+    assert (outcome.out + outcome.err).splitlines()[-1] == last
+    assert older(runs) == [True, True]
+
+
 def test_without_a_terminal_it_takes_yes(adavit: Adavit, runs: Path) -> None:
     refused = adavit("runs", "prune", "--all")
     assert refused.code == 2
