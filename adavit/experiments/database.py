@@ -25,8 +25,19 @@ _SERVER_DRIVERS = ("psycopg", "psycopg2")
 
 
 def sqlite_url(path: Path) -> str:
-    """URL of an SQLite file, with what has a meaning in a URL escaped: a folder may have any name."""
-    return sqlalchemy.URL.create("sqlite", database=str(path.resolve())).render_as_string()
+    """URL of an SQLite file, with what has a meaning in a URL escaped: a folder may have any name.
+
+    Raises:
+        UserError: If this version of SQLAlchemy would open another file.
+    """
+    address = sqlalchemy.URL.create("sqlite", database=str(path.resolve()))
+    url = address.render_as_string()
+    if sqlalchemy.engine.make_url(url) != address:
+        raise UserError(
+            f"the queue cannot lie in {str(path.parent)!r}: to SQLAlchemy {sqlalchemy.__version__} its name ends at the"
+            " question mark, expected 2.1 or newer. Update it, or choose another folder with --out."
+        )
+    return url
 
 
 def shown_url(url: str) -> str:
@@ -56,9 +67,10 @@ def open_storage(url: str, patience: Patience) -> RDBStorage:
 
     def connect() -> RDBStorage:
         try:
-            return RDBStorage(
-                address.render_as_string(hide_password=False), _engine_arguments(address)
-            )
+            rendered = address.render_as_string(hide_password=False)
+            # Optuna takes it for a template.
+            template = rendered.replace("{", "{{").replace("}", "}}")
+            return RDBStorage(template, _engine_arguments(address))
         except RuntimeError as error:  # half of the tables are there
             raise StorageInternalError(str(error)) from error
 

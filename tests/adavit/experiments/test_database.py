@@ -2,6 +2,8 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+import sqlalchemy
+from packaging.version import Version
 
 from adavit.errors import UserError
 from adavit.experiments.database import open_storage, sqlite_url
@@ -55,12 +57,33 @@ def test_a_file_in_the_home_folder_is_found(
     assert (tmp_path / "queue.sqlite3").is_file()
 
 
-@pytest.mark.parametrize("name", ["a?x=y", "a%20b", "a%41", "a#b", "a b", "50%", "ü&;=+@:", "~"])
+TAKES_ANY_NAME = Version(sqlalchemy.__version__) >= Version("2.1")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("a%20b", "a%41", "a#b", "a b", "50%", "ü&;=+@:", "~", "{x}", "{", "{{SCHEMA_VERSION}}"),
+        *(["a?x=y", "?"] if TAKES_ANY_NAME else []),
+    ],
+)
 def test_a_folder_of_any_name_has_its_own_queue(tmp_path: Path, name: str) -> None:
     path = tmp_path / name / "queue.sqlite3"
     path.parent.mkdir()
     open_storage(sqlite_url(path), IMPATIENT)
     assert [file for file in tmp_path.rglob("*") if file.is_file()] == [path]
+
+
+def test_where_the_queue_would_be_another_file_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_quotes(url: sqlalchemy.URL) -> str:  # as SQLAlchemy 2.0 does it
+        return f"sqlite:///{url.database}"
+
+    monkeypatch.setattr(sqlalchemy.URL, "render_as_string", without_quotes)
+    assert sqlite_url(tmp_path / "a b") == f"sqlite:///{tmp_path}/a b"
+    with pytest.raises(UserError, match=r"cannot lie in '.*/a\?x': .*2\.1 or newer\. Update"):
+        sqlite_url(tmp_path / "a?x" / "queue.sqlite3")
 
 
 def test_sqlite_locks_before_it_reads(queue: Queue, tmp_path: Path) -> None:
