@@ -41,7 +41,7 @@ def windows(count: int, group: int, most: int = BATCH) -> list[Window]:
         group: Images that are compared with each other, as `images_compared` tells, >= 1.
         most: Images of a window, unless a group has more.
     """
-    assert count >= group, f"{count} images are no group of {group}"
+    assert count >= group, f"{count} images are fewer than a group of {group}"
     size = max(min(count, most) // group, 1) * group
     starts = range(0, count, size)
     return [
