@@ -13,6 +13,7 @@ from adavit.runs.checkpoint import load_checkpoint
 from adavit.runs.trunk_file import read_trunk
 from adavit.runtime.console import SilentConsole, Status
 from adavit.training.train import train
+from tests.checkpoints import undo_training
 from tests.cli.conftest import TINY, Adavit, named_settings
 
 SMALL = (
@@ -183,8 +184,7 @@ def test_a_run_killed_before_its_first_checkpoint_begins_with_the_trunk_again(
     flags = ["--data", pictures, "--init-discriminator", trunk, *TINY, "--metrics", ""]
     adavit("train", "--out", "run", *flags)
     first = torch.load("run/checkpoint.pt", weights_only=True)["discriminator"]
-    for saved in Path("run").glob("checkpoint*.pt"):
-        saved.unlink()
+    undo_training(Path("run"))
     again = adavit("train", "--resume", "run")
     assert again.code == 0, again.err
     assert "Loaded" in again.out

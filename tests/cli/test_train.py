@@ -96,7 +96,7 @@ def source(tmp_path: Path) -> None:
     """A run, as far as a dry run looks into it."""
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "config.yaml").write_text("{}")
-    fits = {"w_average": torch.zeros(8)}  # the length of the styles of TINY
+    fits = {"mapping.layers.0.bias": torch.zeros(8)}  # the length of the styles of TINY
     networks: dict[str, dict] = {"generator": fits, "discriminator": {}, "average": fits}
     save_checkpoint(tmp_path / "source" / "checkpoint.pt", networks)
 

@@ -23,7 +23,7 @@ from adavit.training.start.transfer_source import TransferSource, read_source
 from adavit.training.start.workload import prepare
 from adavit.training.step.adversarial_step import AdversarialStep
 from tests.adavit.training.test_options import SMALL, workload
-from tests.checkpoints import save_checkpoint
+from tests.checkpoints import save_checkpoint, undo_training
 from tests.cli.conftest import TINY, Adavit
 
 QUIET = [*TINY, "--metrics", ""]
@@ -282,9 +282,7 @@ def test_a_transferred_run_resumes_to_the_same_bits(adavit: Adavit, pictures: Pa
     flags = ["train", "--data", pictures, "--transfer", "first", *QUIET]
     adavit(*flags, "--kimg", "0.048", "--out", "whole")
     adavit(*flags, "--kimg", "0.024", "--out", "half")
-    for saved in Path("half").glob("checkpoint*.pt"):
-        saved.unlink()
-    # Killed before the first checkpoint: from the source.
+    undo_training(Path("half"))  # then it begins from the source again
     again = adavit("train", "--resume", "half")
     assert again.code == 0, again.err
     assert "Transferred" in again.out

@@ -514,10 +514,15 @@ def test_an_existing_path_wins_over_a_name(tmp_path: Path, monkeypatch: pytest.M
     assert found.source == str((tmp_path / "small_set").resolve())
 
 
-@pytest.mark.parametrize("source", ["", "a\0b", "x" * 5000, "no/such/folder"])
+@pytest.mark.parametrize("source", ["", "x" * 5000, "no/such/folder"])
 def test_what_is_neither_path_nor_name_is_an_error(source: str) -> None:
     with pytest.raises(UserError, match="does not exist and is not a name"):
         load_images(source)
+
+
+def test_what_no_file_can_be_called_is_an_error() -> None:
+    with pytest.raises(UserError, match="has a character of number 0 in it, expected a name that"):
+        load_images("a\0b")
 
 
 def test_a_single_image_is_not_a_source(tmp_path: Path) -> None:

@@ -33,7 +33,9 @@ def test_logits_are_those_of_groups_of_different_images(count: int, group: int) 
     network = make_resnet(**sizes, minibatch_std_group=group).eval()
     images = torch.randn(count, 3, 8, 8, generator=torch.Generator().manual_seed(1))
     if count < group:
-        with pytest.raises(AssertionError, match=f"{count} images are no group of {group}"):
+        with pytest.raises(
+            AssertionError, match=f"{count} images are fewer than a group of {group}"
+        ):
             logits_of(network, images, None)
         return
     at_once = min(count, 64) // max(1, group) * max(1, group)

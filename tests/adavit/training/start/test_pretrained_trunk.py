@@ -24,6 +24,7 @@ from adavit.training.start.pretrained_trunk import absolute_trunk, find_trunk, i
 from adavit.training.start.workload import load_workload
 from tests.adavit.conftest import ARGUMENTS, Layer
 from tests.adavit.training.test_train import assert_same_bits, figures, final_state
+from tests.checkpoints import undo_training
 from tests.published_vit import published_state, write_published
 
 Make = Callable[..., ViTDiscriminator]
@@ -278,8 +279,7 @@ def test_the_first_layers_of_published_weights_stay_and_the_rest_is_trained(
     # Of its checkpoint the file is no part; where there is none yet, it must be the same.
     (tmp_path / "vit.pth").unlink()
     adavit.resume(run, kimg=0.016)
-    for saved in run.glob("checkpoint*.pt"):
-        saved.unlink()
+    undo_training(run)
     write_published(tmp_path / "vit.pth", seed=2)
     with pytest.raises(UserError, match=r"init_discriminator .* has other weights than the run"):
         adavit.resume(run)
