@@ -16,7 +16,7 @@ from PIL import Image
 from adavit.curation.check import check_data
 from adavit.curation.cleaning import check_cleanable, write_cleaned
 from adavit.curation.crop_and_subset import crop, subset
-from adavit.curation.cuts import Centre, Tiles
+from adavit.curation.cuts import Centre, Cut, Tiles
 from adavit.curation.source_set import open_set
 from adavit.curation.written_set import check_names, check_target, png_of, written_set
 from adavit.data import load_images
@@ -30,6 +30,24 @@ from tests.adavit.curation.conftest import textured
 def planes(alpha: int = 255) -> np.ndarray:
     colour = textured(1, 6, 9).transpose(2, 0, 1)
     return np.concatenate([colour, np.full((1, 6, 9), alpha, np.uint8)])
+
+
+TILES = Tiles(20)
+
+
+def write_by(command: str, source: Path, out: Path, cut: Cut = TILES) -> None:
+    """All of a set, by a command of `adavit data`."""
+    console = SilentConsole()
+    if command == "crop":
+        crop(str(source), cut, out, console=console)
+        return
+    with open_set(str(source), default_resolution_cap=16) as opened:
+        if command == "check":
+            check_cleanable(opened, str(source), out)
+            found = check_data(opened, str(source), seed=0, console=console)
+            write_cleaned(found, opened, out)
+            return
+    subset(str(source), len(opened.images), out, seed=0, balanced=False, console=console)
 
 
 @pytest.mark.parametrize("target", ["new", "empty", "set.zip"])
@@ -61,21 +79,14 @@ def test_a_set_appears_when_it_is_complete(tmp_path: Path, target: str) -> None:
 def test_folders_become_no_classes_where_a_file_of_labels_gives_none(
     tmp_path: Path, command: str, content: str
 ) -> None:
-    source, console, out = tmp_path / "source", SilentConsole(), tmp_path / "out.zip"
+    source, out = tmp_path / "source", tmp_path / "out.zip"
     for number in range(6):
         path = source / f"0000{number // 3}/{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(textured(number)).save(path)
     half = json.dumps({"labels": [["00000/elsewhere.png", 0], ["00000/far.png", 1]]})
     (source / "dataset.json").write_text(half if content == "half" else content)
-    if command == "crop":
-        crop(str(source), Centre(), out, console=console)
-    elif command == "subset":
-        subset(str(source), 4, out, seed=0, balanced=False, console=console)
-    else:
-        with open_set(str(source), default_resolution_cap=16) as opened:
-            found = check_data(opened, str(source), seed=0, console=console)
-            write_cleaned(found, opened, out)
+    write_by(command, source, out)
     assert load_images(str(source)).classes == ()
     made = load_images(str(out))
     assert {name[:5] for name in made.names} == {"00000", "00001"}
@@ -284,21 +295,6 @@ def test_names_that_a_zip_cannot_hold_are_refused_for_a_zip_alone(tmp_path: Path
         check_names(names, tmp_path / "set.ZIP", "--out")
 
 
-def write_by(command: str, source: Path, out: Path) -> None:
-    """All of a set, by a command of `adavit data`."""
-    console = SilentConsole()
-    if command == "crop":
-        crop(str(source), Tiles(20), out, console=console)
-        return
-    with open_set(str(source), default_resolution_cap=16) as opened:
-        if command == "check":
-            check_cleanable(opened, str(source), out)
-            found = check_data(opened, str(source), seed=0, console=console)
-            write_cleaned(found, opened, out)
-            return
-    subset(str(source), len(opened.images), out, seed=0, balanced=False, console=console)
-
-
 def make_set(names: list[str], at: Path) -> None:
     """Images of 40 px in two classes by dataset.json, in a folder or a zip."""
     files = {name: io.BytesIO() for name in names}
@@ -387,26 +383,15 @@ def test_windows_is_given_no_name_that_leads_to_a_stream(
 def test_a_name_that_is_not_unicode_is_told_before_anything_is_written(
     tmp_path: Path, command: str
 ) -> None:
-    source, console = tmp_path / "source", SilentConsole()
+    source = tmp_path / "source"
     source.mkdir()
     for number, name in enumerate([b"a.png", b"b.png", b"caf\xe9.png"]):
         (source / os.fsdecode(name)).write_bytes(png_of(planes()[:, :, number:]))
 
-    def write(out: Path) -> None:
-        if command == "crop":
-            crop(str(source), Centre(), out, console=console)
-        elif command == "subset":
-            subset(str(source), 3, out, seed=0, balanced=False, console=console)
-        else:
-            with open_set(str(source), default_resolution_cap=16) as opened:
-                check_cleanable(opened, str(source), out)
-                found = check_data(opened, str(source), seed=0, console=console)
-                write_cleaned(found, opened, out)
-
     with pytest.raises(UserError, match=r"'caf\\udce9\.png', whose name is not UTF-8"):
-        write(tmp_path / "out.zip")
+        write_by(command, source, tmp_path / "out.zip", Centre())
     assert {path.name for path in tmp_path.iterdir()} <= {"cache", "source"}
-    write(tmp_path / "out")
+    write_by(command, source, tmp_path / "out", Centre())
     assert os.fsdecode(b"caf\xe9.png") in os.listdir(tmp_path / "out")
 
 
