@@ -98,7 +98,7 @@ def glance(
         # Only some pixels are read of all images; all pixels of those that agree in them, or may have a frame.
         sampled = np.stack([images[index][:, ::height, ::width] for index in part])
         for index, image in zip(part, sampled, strict=True):
-            groups.setdefault(zlib.crc32(image), []).append(int(index))
+            groups.setdefault(zlib.crc32(np.ascontiguousarray(image).data), []).append(int(index))
         is_blank = _blank(sampled)
         is_dark = _dark(sampled) & ~is_blank
         blank += [int(index) for index in part[is_blank]]

@@ -31,6 +31,14 @@ def test_equal_blank_dark_and_framed_images_are_found_by_index() -> None:
     assert seen.class_counts == {"cat": 6, "dog": 6}
 
 
+def test_how_images_lie_in_memory_does_not_matter() -> None:
+    images = blobs(6)
+    images[4] = images[1]
+    by_pixels = np.ascontiguousarray(images.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    assert glance(by_pixels) == glance(images)
+    assert glance(by_pixels).equal == [[1, 4]]
+
+
 def test_only_chosen_images_count() -> None:
     images = blobs(8)
     images[6] = images[1]
