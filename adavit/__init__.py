@@ -14,6 +14,7 @@ from adavit.runtime.on_demand import on_demand
 __all__ = [
     "RunConfig",
     "RunError",
+    "Stopped",
     "UserError",
     "__version__",
     "card",
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from adavit.publishing.export import export
     from adavit.publishing.publish import publish
     from adavit.runs.generator_file import load_generator
+    from adavit.runtime.signals import Stopped
     from adavit.runtime.version import __version__
     from adavit.serving.studio import studio
     from adavit.training.train import resume, train
@@ -53,6 +55,7 @@ else:
         {
             "RunConfig": "adavit.config.run",
             "RunError": "adavit.errors",
+            "Stopped": "adavit.runtime.signals",
             "UserError": "adavit.errors",
             "__version__": "adavit.runtime.version",
             "card": "adavit.publishing.card",

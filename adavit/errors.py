@@ -36,9 +36,25 @@ class _ShortRepr(reprlib.Repr):
         return f"<{digits} digits>" if digits > 40 else repr(value)
 
 
-class UserError(ValueError):
+class Portable(Exception):
+    """An exception that comes out of another process as it was, whatever its class takes.
+
+    Pickling builds exceptions anew from `args`, which hold the message, not what the message was made of; one that
+    cannot be built takes the whole pool of processes with it.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As pickle asks for it."""
+        return _as_it_was, (type(self), self.args), self.__dict__
+
+
+def _as_it_was(kind: type[BaseException], args: tuple[Any, ...]) -> BaseException:
+    return kind.__new__(kind, *args)
+
+
+class UserError(Portable, ValueError):
     """Something the user can mend: a flag, a key, a file, absent weights or data. Exit code 2."""
 
 
-class RunError(RuntimeError):
+class RunError(Portable, RuntimeError):
     """Something that failed while running: disk full, memory, device, training that diverged. Exit code 1."""

@@ -10,9 +10,9 @@ toolkit and can be used by itself:
     pipe = make_pipe("bgc")
     probability = AdaptiveProbability(target=0.6)
     ...
+    pipe.p.fill_(probability.p)
     logits = discriminator(pipe(images))
     probability.update(train=logits, generated=generated_logits, images=len(images))
-    pipe.p.fill_(probability.p)
 
 Both halves of a call are open: `parameters = pipe.sample(images.shape)` and `pipe.transform(images, parameters)`.
 """

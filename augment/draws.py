@@ -124,11 +124,11 @@ class RandomDraws:
 
     def gates_of_pair(self, multiplier: Tensor) -> Tensor:
         """Each opens with 1 - sqrt(1 - m p), so that P(either) = m p. See `Draws.gates_of_pair`."""
-        return self._open(1 - (1 - multiplier * self._p).clamp(min=0).sqrt(), 2)
+        return self._open(1 - (1 - self.strengths(multiplier)).clamp(min=0).sqrt(), 2)
 
     def strengths(self, multipliers: Tensor) -> Tensor:
         """See `Draws.strengths`."""
-        return multipliers * self._p
+        return multipliers.to(self.device) * self._p
 
     def uniform(self, count: int) -> Tensor:
         """See `Draws.uniform`."""

@@ -24,7 +24,7 @@ def apply_extra(operation: Operation, images: Tensor) -> Tensor:
     """An operation on images in [-1, 1], in the range and on the channels that it expects."""
     bases = [base for base in type(operation).__mro__ if base.__module__.startswith("kornia.")]
     if not bases:
-        return operation(images)
+        return operation(images.clone())  # some write into what they are given
     unit = (images + 1) / 2
     if any(base.__name__ == "IntensityAugmentationBase2D" for base in bases):
         colors = 3 if images.shape[1] == 4 else images.shape[1]

@@ -38,7 +38,22 @@ class Probability(Protocol):
         counted: Tensor | None = None,
         made: Tensor | None = None,
     ) -> bool:
-        """Take note of a minibatch; True when it completed an interval."""
+        """Take note of a minibatch, and at the end of an interval move p.
+
+        The host waits for the device only at the end of an interval.
+
+        Args:
+            train: Logits of the augmented training images, of any shape, one per image.
+            generated: Logits of augmented generated images, likewise; there may be more or fewer.
+            heldout: Logits of augmented held-out images; may be given in some minibatches of an interval only.
+            images: Training images in the minibatch, over all processes: with `reduce`, B times the processes.
+            counted: See `OverfittingStatistics.observe`.
+            made: Likewise. A minibatch that says nothing is part of its interval all the same: that it says
+                nothing is known on the device only.
+
+        Returns:
+            Whether the minibatch completed an interval.
+        """
         ...
 
     def alarms(self) -> dict[str, str]:
@@ -101,22 +116,7 @@ class MeasuredProbability:
         counted: Tensor | None = None,
         made: Tensor | None = None,
     ) -> bool:
-        """Take note of a minibatch, and at the end of an interval move p.
-
-        The host waits for the device only at the end of an interval.
-
-        Args:
-            train: Logits of the augmented training images, one per image.
-            generated: Logits of augmented generated images.
-            heldout: Logits of augmented held-out images; may be given in some minibatches of an interval only.
-            images: Training images in the minibatch, over all processes.
-            counted: See `OverfittingStatistics.observe`.
-            made: Likewise. A minibatch that says nothing is part of its interval all the same: that it says
-                nothing is known on the device only.
-
-        Returns:
-            Whether the minibatch completed an interval.
-        """
+        """See `Probability.update`."""
         self.statistics.observe(
             train=train, generated=generated, heldout=heldout, counted=counted, made=made
         )

@@ -18,6 +18,7 @@ import argparse
 import functools
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -218,6 +219,8 @@ def main() -> None:
     parser.add_argument("--grids", type=lambda text: text.split(","), default=list(GRIDS))
     given = parser.parse_args()
     if given.what == "sit":
+        # Ends as after a Ctrl-C: `adavit ablate` leaves checkpoints, and no keeper is left behind.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit("Ended."))
         sit(*(given.minutes, given.workers, given.runs, given.records, given.grids, given.keepers))
     elif given.what == "runs":
         bring_all(given.out or Path("runs/few_images"), given.records, given.grids)

@@ -51,8 +51,8 @@ def command() -> None:
 @click.option(
     "--write",
     type=click.Path(path_type=Path),
-    help="A new or empty folder, or a .zip, for a cleaned set: without files that are broken or hold copies"
-    " and blank images alone; nothing is removed from the first.",
+    help="A new or empty folder, or a .zip, for a cleaned set: without broken files and without those that"
+    " hold only copies or blank images; the set itself is left as it is.",
 )
 @options.setting(
     "--resolution", meaning="Side in pixels at which images are compared.  [default: at most 64]"

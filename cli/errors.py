@@ -48,9 +48,7 @@ def run_and_exit(command: Callable[[], object]) -> None:
     except (click.Abort, KeyboardInterrupt):
         _stop("Stopped by Ctrl-C.", signal.SIGINT)
     except Stopped as stop:
-        whose = "Ctrl-C" if stop.signal_number == signal.SIGINT else str(stop)
-        written = f"; {stop.left}. Go on with: {stop.go_on}"
-        _stop(f"Stopped by {whose}{'.' if stop.go_on is None else written}", stop.signal_number)
+        _stop(str(stop), stop.signal_number)
     except UserError as error:
         if _told_by_another(error):
             sys.exit(MENDABLE)

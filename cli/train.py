@@ -73,8 +73,8 @@ _BEGAN = "ADAVIT_BEGAN"
 @click.option(
     "--processes",
     type=click.IntRange(min=1),
-    help="Processes of this machine that train together, one for each GPU; of one run as of many: the weights are"
-    " those of one process with the same --microbatch.  [default: 1]",
+    help="Processes of this machine that train together, one for each GPU. The weights are those that one"
+    " process would have with the same --microbatch.  [default: 1]",
 )
 @click.option(
     "--max-restarts",

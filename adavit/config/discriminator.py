@@ -24,7 +24,7 @@ class ResNetConfig(ConfigModel):
     kind: Literal["resnet"] = "resnet"
     form: ResNetForm = auto()
     """Which blocks. residual, plain: StyleGAN2's; r3gan: R3GAN's blocks, without equalised learning rate, so auto's
-    training.discriminator_lr is its paper's 0.0002, on a CPU that of vit. StyleGAN2 is best with residual, on
+    training.discriminator_lr is its paper's 0.0002, on a CPU 0.002. StyleGAN2 is best with residual, on
     CIFAR-10 StyleGAN2-ADA takes plain. auto: residual, or that of a network that training.transfer names as a file."""
     channel_base: int = auto(ge=1, le=MOST)
     """Channels at resolution r are min(channel_base / r, channel_max). auto: 16384, from 512 px on 32768; on a

@@ -122,16 +122,14 @@ class MetricsConfig(ConfigModel):
         for key, (what, words) in given.items():
             if len(set(words)) != len(words):
                 raise ValueError(
-                    f"metrics.{key} is {','.join(words)}, but each {what} may be named once."
-                    " Remove the repetition."
+                    f"metrics.{key} is {','.join(words)}, but each {what} may be named once. Remove the repetition."
                 )
 
     @rule("names", "patience_kimg")
     def _patience_needs_a_metric(self) -> None:
         if self.patience_kimg is not None and not self.names:
             raise ValueError(
-                "metrics.patience_kimg is given, but metrics.names is empty. Name a metric, or"
-                " leave --patience out."
+                "metrics.patience_kimg is given, but metrics.names is empty. Name a metric, or leave --patience out."
             )
 
 
@@ -264,14 +262,14 @@ class _WholeConfig(ConfigModel):
         if self.discriminator.kind != "projected":
             return
         default = FeaturesConfig.model_fields
-        instead = {"p": "--p", "loss": "--set training.loss"}
+        use = {"p": ", and use --p instead", "loss": ", and use --set training.loss instead"}
         for name in ("p", "weight", "loss", "vanishes_at", "interval", "start_kimg"):
             value, unset = getattr(self.features, name), default[name].default
             if value != unset:
                 raise ValueError(
                     f"features.{name} is {value}, a setting of a critic beside a discriminator, but"
                     " discriminator.kind is projected. Leave it out, or where a preset gives it set it to"
-                    f" {'null' if unset is None else unset}, and use {instead.get(name, 'nothing')} instead."
+                    f" {'null' if unset is None else unset}{use.get(name, '')}."
                 )
         if self.training.freeze_d:
             raise ValueError(
@@ -318,6 +316,10 @@ class _WholeConfig(ConfigModel):
     def as_dict(self) -> dict[str, Any]:
         """Sections as plain values for YAML and JSON; the inverse of `model_validate`."""
         return self.model_dump(mode="json", warnings=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickle, which finds no section by its name."""
+        return type(self).model_validate, (self.as_dict(),)
 
 
 class RunConfig(_WholeConfig):

@@ -92,7 +92,7 @@ class TrainingConfig(ConfigModel):
     CUDA, which round."""
     r1_gamma: float = auto(ge=0)
     """Weight of R1. auto: 0.0002 * resolution^2 / batch, for vit 0.05 * (resolution / 32)^2; on a CPU
-    1 * (resolution / 32)^2, for vit half of that; 0 with gradient_penalty."""
+    1 * (resolution / 32)^2, for vit half of that; 0 with gradient_penalty and for projected."""
     r1_interval: int = auto(ge=1, le=MOST)
     """Steps between R1 penalties, each weighted by the interval. auto: 16; for vit 1, on a CPU
     4."""

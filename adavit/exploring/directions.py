@@ -35,7 +35,7 @@ def directions(
     reach: float = 3.0,
     images: int = 7,
     truncation: float = 1.0,
-    class_name: str | None = None,
+    class_name: str | int | None = None,
     labels: LabelsOfSeeds | None = None,
     scale: int | None = None,
     which: str | None = None,

@@ -35,7 +35,7 @@ class Explorer:
         source: Path | str,
         *,
         which: str | None = None,
-        class_name: str | None = None,
+        class_name: str | int | None = None,
         labels: LabelsOfSeeds | None = None,
         device: str = "auto",
     ) -> Self:

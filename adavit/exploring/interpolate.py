@@ -1,6 +1,7 @@
 """`interpolate`: a film that leads through the images of seeds, or of styles, and ends where it began."""
 
 import math
+import operator
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, get_args
@@ -14,10 +15,10 @@ from adavit.exploring.loops import Loop, closed_spline, great_circles
 from adavit.generation.grid import image_grid
 from adavit.generation.provenance import before_training, described, refuse_inside_data
 from adavit.generation.sampling import part_size
-from adavit.runtime.choices import check_choice
+from adavit.runtime.choices import check_choice, check_scale
 from adavit.runtime.console import Console, console_or_here
 from adavit.runtime.films import film_at
-from adavit.runtime.paths import takes_paths
+from adavit.runtime.paths import each_path, takes_paths
 from adavit.runtime.wording import size
 from adavit.styles.change import StyleChange
 from adavit.styles.classes import LabelsOfSeeds
@@ -38,13 +39,13 @@ def interpolate(
     seeds: Sequence[int],
     out: Path | str,
     *,
-    styles: Sequence[Path | str] = (),
+    styles: Path | str | Sequence[Path | str] = (),
     seconds: float | None = None,
     fps: int = 30,
     space: Space = "w",
     truncation: float = 1.0,
-    steps: Sequence[DirectionStep] = (),
-    class_name: str | None = None,
+    steps: Sequence[DirectionStep | str] = (),
+    class_name: str | int | None = None,
     labels: LabelsOfSeeds | None = None,
     grid: tuple[int, int] = (1, 1),
     scale: int | None = None,
@@ -64,12 +65,12 @@ def interpolate(
             come after them, at least two for each loop.
         out: A name in .mp4 (needs the extra `video`), .gif or .webp, or a folder for PNG files. What is
             transparent stays so in WebP and PNG, is so or not in GIF, and lies on a chequered ground in MP4.
-        styles: Files of styles, or folders of them, as `adavit project` writes them.
+        styles: A file of styles, a folder of them, as `adavit project` writes them, or several of these.
         seconds: Length of the film; None is `SECONDS_PER_SEED` for each knot of a loop.
         fps: Frames per second.
         space: "w" leads through styles along a closed cubic spline, "z" through latents along great circles.
         truncation: 1 is none; smaller is nearer to the average.
-        steps: Along directions that `adavit directions` has found, added throughout.
+        steps: Along directions that `adavit directions` has found, added throughout, as "FILE:NUMBER=AMOUNT".
         class_name: Class by name or number, for a conditional generator; None draws it by the seed, and w
             leads from class to class.
         labels: How it is drawn then; see `adavit.styles.classes.choose_class`.
@@ -92,7 +93,9 @@ def interpolate(
             f"--fps is {fps} and --seconds {seconds}, expected at least 1 frame a second for some seconds. Correct"
             " them."
         )
+    check_scale(scale)
     film = film_at(Path(out), fps)
+    seeds = [operator.index(seed) for seed in seeds]
     columns, rows = grid
     if not styles:
         _knots_of_each(len(seeds), columns, rows)  # before a generator is read
@@ -105,7 +108,7 @@ def interpolate(
             source, which=which, class_name=class_name, labels=labels, device=device
         )
         stored = explorer.stored
-        named = read_styles([Path(path) for path in styles], stored, console)
+        named = read_styles(each_path(styles), stored, console)
         knots = _knots_of_each(len(seeds) + len(named), columns, rows)
         frames = max(2, round((SECONDS_PER_SEED * knots if seconds is None else seconds) * fps))
         refuse_inside_data(film.path, stored)
@@ -119,7 +122,7 @@ def interpolate(
             cells = columns * rows
             loop = closed_spline(torch.cat(w).unflatten(0, (cells, knots)).transpose(0, 1))
         else:
-            loop = _circles(explorer, list(seeds), knots, change)
+            loop = _circles(explorer, seeds, knots, change)
         resolution = explorer.generator.resolution
         enlarged = scale or max(1, SEEN_SIDE // max(resolution))
         blank = torch.zeros(columns * rows, 3, *resolution, dtype=torch.uint8)

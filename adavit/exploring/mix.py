@@ -29,7 +29,7 @@ def mix(
     out: Path | str = "mix.png",
     *,
     truncation: float = 1.0,
-    class_name: str | None = None,
+    class_name: str | int | None = None,
     labels: LabelsOfSeeds | None = None,
     noise: NoiseOfSeeds = "seed",
     scale: int | None = None,

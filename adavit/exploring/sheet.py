@@ -13,6 +13,7 @@ from adavit.generation.grid import (
     fitting,
     image_grid,
 )
+from adavit.runtime.choices import check_scale
 from adavit.runtime.pictures import caption_font
 from adavit.runtime.resolution import Resolution
 
@@ -36,8 +37,9 @@ def check_size(rows: int, columns: int, resolution: Resolution, scale: int | Non
         scale: As for `labelled_sheet`.
 
     Raises:
-        UserError: If it has more than `LARGEST` pixels.
+        UserError: If it has more than `LARGEST` pixels, or `scale` is below 1.
     """
+    check_scale(scale)
     enlarged = scale or enlargement(resolution)
     height, width = (side * enlarged + GRID_PADDING for side in resolution)
     pixels = rows * columns * height * width

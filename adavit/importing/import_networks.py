@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from adavit.importing.foreign import Converted
 from adavit.importing.networks import ImportedNetworks, Part, read_networks
@@ -15,6 +15,7 @@ from adavit.runs.generator_file import save_generator
 from adavit.runs.imported_folder import ImportedFolder
 from adavit.runs.metadata import UNKNOWN
 from adavit.runs.shared_names import HERE
+from adavit.runtime.choices import check_choice
 from adavit.runtime.console import Console
 from adavit.runtime.files import make_folder, mark_results, write_text
 from adavit.runtime.paths import takes_paths
@@ -33,7 +34,7 @@ def import_networks(
     Args:
         path: The pickle, in PyTorch's form or in TensorFlow's.
         out: A new folder.
-        only: The one network that is wanted; None takes all there are.
+        only: The one network that is wanted, "generator" or "discriminator"; None takes all there are.
         console: Told what was written, and what differs; None says nothing.
 
     Returns:
@@ -43,6 +44,8 @@ def import_networks(
         UserError: If the pickle cannot be read, is something else or holds what has no counterpart, or the folder
             cannot be made or is not empty.
     """
+    if only is not None:
+        check_choice("--only", only, get_args(Part))
     path, folder = Path(path), ImportedFolder(Path(out))
     RunDirectory.check_free(folder.path)
     networks = read_networks(path, "FILE ", only=only)

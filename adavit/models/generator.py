@@ -108,16 +108,19 @@ class Generator(nn.Module):
         Args:
             latents: Latents [B, Z], N(0, 1).
             labels: Class numbers [B], int64; or one class for all, or a list of one for each image, by
-                number or name; None without classes.
+                number or name; None without classes. Numbers in a tensor are not looked at, since the host would
+                wait for them: one that is no class is an IndexError, and on CUDA ends the process.
             truncation: Psi of Karras et al. 2019 (arXiv:1812.04948, appendix B), w_average + psi (w
                 - w_average): 1 leaves the styles alone, 0 draws the average image for all latents.
-            noise: Where the noise of each pixel comes from; None for the fixed noise.
+            noise: Where the noise of each pixel comes from: a `torch.Generator`, or a tensor [B, pixels of all
+                layers]; None for the fixed noise.
 
         Returns:
             Images [B, C, H, W], float32, about [-1, 1] once trained.
 
         Raises:
-            ValueError: If the shapes do not fit, or labels are missing, unexpected or no class.
+            ValueError: If latents or labels do not fit, or labels are missing, unexpected or, by name or as a Python
+                number, no class.
         """
         w = self.mapping(latents, self._numbers(labels, latents))
         if truncation != 1.0:
@@ -138,6 +141,10 @@ class Generator(nn.Module):
                     f" images, such as generator(latents, {example}), or a list with one for each."
                 )
             return None
+        if not self.num_classes:
+            raise ValueError(
+                f"labels is {labels!r}, but this generator has no classes. Pass labels=None."
+            )
         if isinstance(labels, str) or not isinstance(labels, Iterable):
             labels = [labels] * len(latents)
         numbers = [self._number(label) for label in labels]
@@ -151,7 +158,7 @@ class Generator(nn.Module):
             names = [unicodedata.normalize("NFC", name) for name in self.classes]
             spelt = unicodedata.normalize("NFC", label)
             if spelt not in names:
-                named = ", ".join(self.classes) or f"none, but numbers below {self.num_classes}"
+                named = ", ".join(self.classes) or f"numbers below {self.num_classes}"
                 raise ValueError(
                     f"labels is {label!r}, expected one of the classes: {named}. Name one of these."
                 )

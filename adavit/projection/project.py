@@ -53,7 +53,7 @@ def project(
     features: str | None = None,
     features_mean: Sequence[float] | None = None,
     features_std: Sequence[float] | None = None,
-    class_name: str | None = None,
+    class_name: str | int | None = None,
     which: str | None = None,
     seed: int = 0,
     device: str = "auto",

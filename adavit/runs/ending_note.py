@@ -22,7 +22,7 @@ def ending_noted(directory: RunDirectory) -> Iterator[None]:
     try:
         yield
     except (Stopped, KeyboardInterrupt) as stop:
-        _note(directory, "stopped", str(stop) or "SIGINT")
+        _note(directory, "stopped", stop.signal_name if isinstance(stop, Stopped) else "SIGINT")
         raise
     except BaseException as error:
         _note(directory, "failed", first_line(error))

@@ -22,6 +22,19 @@ def check_choice(flag: str, value: object, known: Sequence[str]) -> None:
         )
 
 
+def check_scale(scale: int | None) -> None:
+    """Refuses to enlarge pixels to less than themselves.
+
+    Args:
+        scale: How many pixels each becomes in both directions; None leaves it open.
+
+    Raises:
+        UserError: If it is below 1.
+    """
+    if scale is not None and scale < 1:
+        raise UserError(f"--scale is {scale}, expected at least 1. Give for example --scale 4.")
+
+
 def check_some(flag: str, values: Sized, example: str) -> None:
     """Refuses a list of nothing.
 

@@ -38,6 +38,6 @@ def checked_device(name: str, given: str) -> str:
         several = " CUDA_VISIBLE_DEVICES=1 before the command takes the second of several."
         raise UserError(
             f"{given} is {shown(name)}, expected one of: {', '.join(DEVICES)}. Use one of them."
-            f"{several if name.startswith('cuda') else ''}"
+            f"{several if str(name).startswith('cuda') else ''}"
         )
     return name

@@ -101,6 +101,11 @@ def distinct_names(names: Iterable[str], *, taken: Iterable[str] = ()) -> list[s
     return found
 
 
+def each_path(paths: Path | str | Iterable[Path | str]) -> list[Path]:
+    """One path or several, as several."""
+    return [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+
+
 def takes_paths(
     *names: str,
 ) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:

@@ -10,9 +10,14 @@ from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import Any, Self
 
+from adavit.errors import Portable
 
-class Stopped(Exception):
+
+class Stopped(Portable):
     """The work was asked to stop, and what it needs to go on is written.
+
+    Attributes:
+        signal_name: As "SIGTERM".
 
     Args:
         signal_number: Of the signal; the exit code is 128 more.
@@ -27,7 +32,11 @@ class Stopped(Exception):
         go_on: str | None = None,
         left: str = "the checkpoint is written",
     ) -> None:
-        super().__init__(signal.Signals(signal_number).name)
+        self.signal_name = signal.Signals(signal_number).name
+        by = "Ctrl-C" if signal_number == signal.SIGINT else self.signal_name
+        super().__init__(
+            f"Stopped by {by}{'.' if go_on is None else f'; {left}. Go on with: {go_on}'}"
+        )
         self.signal_number = signal_number
         self.go_on = go_on
         self.left = left

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from adavit.data.files.members import normal, printable
 from adavit.errors import UserError
 from adavit.runs.generator_file import StoredGenerator
+from adavit.runtime.choices import check_choice
 from adavit.styles.numbers import whole_number
 
 LabelsOfSeeds = Literal["shares", "even"]
@@ -26,20 +27,22 @@ class ClassChoice:
 
 
 def choose_class(
-    stored: StoredGenerator, class_name: str | None, labels: LabelsOfSeeds | None = None
+    stored: StoredGenerator, class_name: str | int | None, labels: LabelsOfSeeds | None = None
 ) -> ClassChoice:
     """What --class and --labels ask for.
 
     Args:
         stored: The generator.
         class_name: A class by name or number; None draws it by the seed.
-        labels: How it is drawn then: in the shares of the training images (None too), or all alike; never
+        labels: How it is drawn then: "shares", as among the training images (None too), or "even", all alike; never
             a class without an image.
 
     Raises:
-        UserError: As `find_class`, or if `labels` says nothing here.
+        UserError: As `find_class`, or if `labels` is no such word or says nothing here.
     """
     conditional = stored.generator.num_classes
+    if labels is not None:
+        check_choice("--labels", labels, get_args(LabelsOfSeeds))
     if labels is not None and (class_name is not None or not conditional):
         why = (
             "its generator has no classes" if class_name is None else "--class names the one class"
@@ -62,7 +65,7 @@ def class_label(stored: StoredGenerator, index: int) -> str:
     return stored.classes[index] if index < len(stored.classes) else str(index)
 
 
-def find_class(stored: StoredGenerator, name: str) -> int:
+def find_class(stored: StoredGenerator, name: str | int) -> int:
     """Number of a class given by its name or its number.
 
     Raises:
@@ -73,6 +76,7 @@ def find_class(stored: StoredGenerator, name: str) -> int:
             f"--class is {name!r}, but {str(stored.path)!r} was trained without classes. Leave"
             " --class out."
         )
+    name = str(name)
     names = [normal(each) for each in stored.classes]
     number = names.index(normal(name)) if normal(name) in names else whole_number(name)
     if number is None or number >= stored.generator.num_classes:

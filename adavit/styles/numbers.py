@@ -1,7 +1,9 @@
 """Seeds, layers and steps along directions, as a user writes them. No torch, so that a mistake is told at once."""
 
 import math
+import operator
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -35,6 +37,11 @@ def parse_seeds(text: str, *, flag: str = "--seeds", end: int = IMAGE_SEED_END) 
     """
     power = f"2^{end.bit_length() - 1}"
     return _ranges(text, flag, f"numbers below {power}", "0-63", end)
+
+
+def distinct_seeds(seeds: Iterable[int]) -> list[int]:
+    """Seeds as Python's numbers, each once, of a list, a range, an array or a tensor."""
+    return list(dict.fromkeys(map(operator.index, seeds)))
 
 
 def parse_layers(text: str) -> list[int]:

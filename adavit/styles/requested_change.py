@@ -19,7 +19,7 @@ def requested_change(
     *,
     truncation: float = 1.0,
     truncation_centres: int | None = None,
-    steps: Sequence[DirectionStep] = (),
+    steps: Sequence[DirectionStep | str] = (),
     console: Console,
 ) -> StyleChange:
     """Truncation and steps along directions.
@@ -29,7 +29,7 @@ def requested_change(
         choice: The classes that are drawn, whose styles the centres are of.
         truncation: 1 is none.
         truncation_centres: Truncate towards the nearest of so many centres; None towards the average.
-        steps: Along directions of files.
+        steps: Along directions of files; what is text is read as `DirectionStep.parse` does.
         console: Warned of directions of another generator.
 
     Raises:
@@ -40,7 +40,8 @@ def requested_change(
             f"--truncation-centres is {truncation_centres}, but --truncation is 1, which leaves styles as they are."
             " Add for example --truncation 0.7."
         )
-    offset = offset_of(steps, stored, console)
+    read = [DirectionStep.parse(step) if isinstance(step, str) else step for step in steps]
+    offset = offset_of(read, stored, console)
     centres = None
     if truncation_centres is not None:
         centres = style_centres(

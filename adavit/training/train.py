@@ -71,7 +71,7 @@ def train(
         config: What to do; None takes every default.
         preset: Name of settings that are shipped, laid over these.
         console: Told how it goes. None shows a progress bar on a terminal or in a notebook, and says
-            nothing elsewhere; `adavit.runtime.console.LineConsole()` prints lines.
+            nothing elsewhere; `LineConsole()` of `adavit.runtime.console` prints lines.
         began: `time.monotonic` when the clock of `run.budget` began; None is now.
         settings: Laid over both: the flags of `adavit train` by their names, such as kimg=20 or
             freeze_d=2, or whole sections, such as training={"r1_gamma": 1}.
@@ -196,6 +196,11 @@ def resume(
         RunError: If training failed; the last checkpoint is good.
         Stopped: After SIGINT or SIGTERM, with a checkpoint written.
     """
+    if not isinstance(layers, list | tuple) or not all(isinstance(e, Mapping) for e in layers):
+        raise UserError(
+            f"layers is {shown(layers)}, expected a list of mappings of sections. Name settings instead, for example"
+            " adavit.resume(run, kimg=200)."
+        )
     with process_group() as group, _console(console, group) as told:
         directory = RunDirectory.open(Path(path))
         began = time.monotonic() if began is None else began

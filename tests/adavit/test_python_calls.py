@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import adavit
 from adavit.errors import UserError
@@ -19,6 +20,18 @@ WRONG: dict[str, tuple[Callable[..., Any], dict[str, Any], str]] = {
     ),
     "no rows": (adavit.mix, {"rows": [], "columns": [1], "layers": [0]}, "--rows names nothing"),
     "no columns": (adavit.mix, {"rows": [1], "columns": [], "layers": [0]}, "--columns names"),
+    "scale of a sheet": (
+        adavit.mix,
+        {"rows": [0], "columns": [1], "layers": [0], "scale": 0},
+        "--scale is 0, expected at least 1",
+    ),
+    "scale of a film": (
+        adavit.interpolate,
+        {"seeds": [0, 1], "scale": -2},
+        "--scale is -2, expected at least 1",
+    ),
+    "labels": (adavit.generate, {"seeds": [0], "labels": "uniform"}, "--labels is 'uniform'"),
+    "device": (adavit.generate, {"seeds": [0], "device": torch.device("meta")}, "--device is "),
     "method": (adavit.directions, {"method": "SeFa"}, "--method is 'SeFa'"),
     "no seeds": (adavit.directions, {"seeds": []}, "--seeds names nothing"),
     "nothing moves": (adavit.directions, {"layers": []}, "--layers names nothing"),
@@ -40,6 +53,17 @@ def test_a_wrong_word_or_an_empty_list_is_told_and_nothing_written(
     with pytest.raises(UserError, match=message):
         call(str(generator), out=out, **given)
     assert not out.exists()
+
+
+def test_a_network_of_a_pickle_is_known_by_its_word(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--only is 'D', expected one of generator, discrim"):
+        adavit.import_networks(str(tmp_path / "a.pkl"), str(tmp_path / "out"), only="D")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("layers", [{"training": {}}, "kimg=3", [("training", {})]])
+def test_layers_of_a_run_that_goes_on_are_mappings(layers: Any, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^layers is .*, expected a list of mappings of sections"):
+        adavit.resume(str(tmp_path), layers)
 
 
 def test_a_run_has_a_best_and_a_last_generator_and_no_other(tmp_path: Path) -> None:

@@ -21,6 +21,15 @@ def test_extra_operations_happen_with_their_multiplier_times_p() -> None:
         assert p > 0 or torch.equal(pipe(images), images)
 
 
+def test_an_operation_that_writes_into_what_it_is_given_changes_open_images_alone() -> None:
+    images = random_images(4, 3, 8, 8)
+    given, pipe = images.clone(), AugmentPipe(extra=[(lambda x: x.mul_(0), 1.0)])
+    for p in (0.0, 1.0):
+        pipe.p.fill_(p)
+        assert torch.equal(pipe(images), given * (1 - p))
+        assert torch.equal(images, given)
+
+
 def test_extra_operations_come_last_and_are_left_out_of_quantile_mode() -> None:
     images = random_images(2, 3, 8, 8)
     pipe = AugmentPipe(cutout=1, extra=[(lambda x: x + 1, 1.0)])

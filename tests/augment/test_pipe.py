@@ -54,6 +54,13 @@ def test_a_pipe_holds_no_groups_but_its_own() -> None:
     assert not isinstance(make_pipe("diffaug"), AugmentPipe)
 
 
+@pytest.mark.parametrize("name", [*PRESETS, "diffaug"])
+def test_parameters_are_drawn_where_they_are_wanted(name: str) -> None:
+    parameters = make_pipe(name).sample((2, 3, 8, 8), device="meta")
+    found = {values.device.type for group in parameters.values() for values in group.values()}
+    assert found <= {"meta"}
+
+
 def test_parameters_for_another_batch_are_refused() -> None:
     pipe = AugmentPipe(xflip=1)
     with pytest.raises(ValueError, match=r"mirrored is for 2 images, but there are 3"):

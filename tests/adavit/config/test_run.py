@@ -1,5 +1,6 @@
 """What a user may write and what a run holds."""
 
+import pickle
 from collections.abc import Iterator
 from typing import Any, get_args
 
@@ -79,6 +80,12 @@ def test_the_two_types_are_not_one_another() -> None:
     resolved = resolve(RunConfig(), FACTS)
     assert not isinstance(resolved, RunConfig)
     assert not isinstance(RunConfig(), ResolvedConfig)
+
+
+def test_both_configurations_can_be_pickled() -> None:
+    config = RunConfig(discriminator={"kind": "vit"}, training={"total_kimg": 3})
+    for each in (config, resolve(config, FACTS)):
+        assert pickle.loads(pickle.dumps(each)) == each
 
 
 def test_the_public_example_works() -> None:

@@ -38,8 +38,9 @@ def test_the_margins_are_what_generate_draws_and_the_rest_is_mixed(
 ) -> None:
     source = store_generator(tmp_path / "g.safetensors", num_classes=3, image_channels=4)
     told, out = Told(), tmp_path / "mix.png"
-    given = {"truncation": 0.8, "noise": noise, "device": "cpu", "console": told}
-    assert adavit.mix(str(source), ROWS, COLUMNS, LAYERS, out, scale=1, **given) == out
+    given = {"truncation": 0.8, "noise": noise, "device": "cpu"}
+    sheet = adavit.mix(str(source), ROWS, COLUMNS, LAYERS, out, scale=1, console=told, **given)
+    assert sheet == out
     assert is_result(Image.open(out))
     found = tiles(out)
     assert (found[0, 0] == 0).all()

@@ -10,12 +10,14 @@ from PIL import Image
 
 from adavit.data import load_images
 from adavit.errors import UserError
+from adavit.exploring.directions import directions
 from adavit.generation.generate import generate
 from adavit.generation.grid_layout import GridLayout
 from adavit.generation.sampling import drawn_bytes, image_from_tensor, images_of_seeds
 from adavit.runs.generator_file import read_generator, save_generator
 from adavit.runtime.drawn_images import what_its_discriminator_saw
 from adavit.styles.classes import ClassChoice, find_class
+from adavit.styles.numbers import DirectionStep
 from adavit.styles.styles_file import styles_content
 from tests.networks import GENERATOR, make_generator
 from tests.stored_generators import store_generator
@@ -224,6 +226,43 @@ def test_something_to_draw_is_expected(stored: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="neither --seeds nor --styles is given"):
         generate(stored, [], tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_seeds_are_of_any_kind_of_numbers_or_none(stored: str, tmp_path: Path) -> None:
+    read, kinds = read_generator(stored), (range(2, 4), np.arange(2, 4), torch.arange(2, 4))
+    for number, seeds in enumerate(kinds):
+        written = generate(stored, seeds, tmp_path / str(number))
+        assert [path.name for path in written] == ["seed0002.png", "seed0003.png"]
+    file = tmp_path / "mine-w.safetensors"
+    file.write_bytes(styles_content(torch.zeros(4, 4), read, {}))
+    for styles in (file, str(file), [file]):
+        (path,) = generate(stored, None, tmp_path / "styled", styles=styles)
+        assert path.name == "mine.png"
+
+
+def test_a_class_is_named_by_its_number_too(stored: str, tmp_path: Path) -> None:
+    (by_name,) = generate(stored, [1], tmp_path / "a", class_name="dog")
+    (by_number,) = generate(stored, [1], tmp_path / "b", class_name=1)
+    assert by_name.read_bytes() == by_number.read_bytes()
+
+
+def test_a_grid_of_columns_and_rows_and_steps_in_words(stored: str, tmp_path: Path) -> None:
+    directions(stored, tmp_path / "found", count=1)
+    file = tmp_path / "found" / "directions.safetensors"
+    drawn = []
+    for folder, grid, step in (
+        ("a", (3, 2), f"{file}:0=1.5"),
+        ("b", GridLayout(3, 2), DirectionStep(file, 0, 1.5)),
+    ):
+        generate(stored, range(6), tmp_path / folder, grid=grid, steps=[step])
+        drawn.append((tmp_path / folder / "grid.png").read_bytes())
+    assert drawn[0] == drawn[1]
+
+
+def test_how_far_it_is_is_told(stored: str, tmp_path: Path) -> None:
+    told = Told()
+    generate(stored, [4, 5], tmp_path / "out", console=told)
+    assert told.activities == {"image": (2, 2)}
 
 
 def test_images_of_a_stretched_set_get_their_shape_back(tmp_path: Path) -> None:

@@ -232,6 +232,12 @@ def test_a_class_for_all_is_a_number_or_a_name() -> None:
         generator(latents())
 
 
+@pytest.mark.parametrize("labels", ["daisy", 0, ["daisy", 0, 1]])
+def test_without_classes_no_label_is_taken(labels: object) -> None:
+    with pytest.raises(ValueError, match=r"but this generator has no classes\. Pass labels=None\."):
+        small().eval()(latents(), labels)
+
+
 def test_classes_of_each_image_are_a_list_of_numbers_and_names() -> None:
     generator = small(num_classes=3).eval()
     generator.classes = ("daisy", "rose", "tulip")

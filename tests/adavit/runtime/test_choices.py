@@ -1,7 +1,7 @@
 import pytest
 
 from adavit.errors import UserError
-from adavit.runtime.choices import check_choice, check_some
+from adavit.runtime.choices import check_choice, check_scale, check_some
 
 
 def test_words_of_the_list_pass_and_others_are_refused_with_it() -> None:
@@ -9,6 +9,13 @@ def test_words_of_the_list_pass_and_others_are_refused_with_it() -> None:
     for wrong in ("W", "", None, 3, "w" * 1000):
         with pytest.raises(UserError, match=r"^--space is .{1,90}, expected one of w, z\."):
             check_choice("--space", wrong, ("w", "z"))
+
+
+def test_pixels_become_one_or_more() -> None:
+    check_scale(None)
+    check_scale(1)
+    with pytest.raises(UserError, match=r"^--scale is 0, expected at least 1\."):
+        check_scale(0)
 
 
 @pytest.mark.parametrize("empty", [[], (), range(0)])

@@ -25,6 +25,7 @@ from adavit.runtime.cache_folder import default_cache_dir
 from adavit.runtime.paths import (
     check_png,
     distinct_names,
+    each_path,
     expand_home,
     home_folder,
     near_paths,
@@ -80,6 +81,12 @@ def test_an_empty_home_is_not_the_root_of_the_disk(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("HOME", "")
     with pytest.raises(UserError, match="HOME is empty"):
         expand_home("~/run")
+
+
+@pytest.mark.parametrize("one", ["a/w.safetensors", Path("a/w.safetensors")])
+def test_one_path_is_taken_as_several_are(one: Path | str) -> None:
+    assert each_path(one) == each_path([one]) == each_path(iter([one])) == [Path(one)]
+    assert each_path(()) == []
 
 
 def test_arguments_named_are_expanded_and_no_others(home: Path) -> None:

@@ -25,6 +25,18 @@ def test_a_signal_is_noted_and_its_handler_comes_back(number: signal.Signals) ->
     assert signal.getsignal(number) == before
 
 
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (signal.SIGINT, "Stopped by Ctrl-C; the checkpoint is written. Go on with: again"),
+        (signal.SIGTERM, "Stopped by SIGTERM; the checkpoint is written. Go on with: again"),
+    ],
+)
+def test_what_was_stopped_says_how_to_go_on(number: signal.Signals, text: str) -> None:
+    assert str(Stopped(number, go_on="again")) == text
+    assert str(Stopped(number)) == text.partition(";")[0] + "."
+
+
 def test_a_second_interrupt_is_immediate() -> None:
     with StopRequest() as stop:
         os.kill(os.getpid(), signal.SIGINT)
