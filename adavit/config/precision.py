@@ -22,7 +22,7 @@ def choose_precision(
         if not bf16:
             return "float32", ""
         # Measured from 32 px on, networks of a CPU: benchmarks/results/bf16_cpu.md.
-        why = "Calculating in bf16, which the AMX units of this processor speed up"
+        why = "Calculating in bf16, for which this processor has units that are faster"
         return "bf16", f"{why}; --set {named}=float32 keeps to float32."
     if bf16 is False:
         return "float32", "Calculating in float32, since this device only emulates bf16."

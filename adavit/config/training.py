@@ -33,7 +33,7 @@ class TrainingConfig(ConfigModel):
     None: the whole batch, or each process its share."""
     precision: Literal["float32", "bf16"] = auto()
     """Numbers that the networks calculate with. auto: bf16 on CUDA, where
-    the device does not only emulate it, and on CPUs with AMX; float32 elsewhere."""
+    the device does not only emulate it, and on Linux on CPUs with AMX or AVX-512 BF16; float32 elsewhere."""
     compile: bool = auto()
     """Compile the passes of a step, penalties included; equal but for rounding. The first steps take minutes, and need
     a C++ compiler. auto: on for runs of more than about an hour on a CPU that gain by it: with run.budget both are

@@ -10,7 +10,7 @@ import torch
 from adavit.augment.devices import is_accelerator
 from adavit.errors import UserError, first_line
 from adavit.runtime.device_names import checked_device
-from adavit.runtime.processor import AMX, processor_here
+from adavit.runtime.processor import FAST_BF16, processor_here
 
 HIDING = "CUDA_VISIBLE_DEVICES"
 
@@ -71,8 +71,8 @@ def why_no_cuda() -> str:
 def has_bf16(device: torch.device) -> bool:
     """Whether a device has units for bfloat16 that train faster than float32.
 
-    Of CUDA devices all from Ampere on; Turing and what came before it only emulate that. Of CPUs those with AMX, which
-    oneDNN must be there to use.
+    Of CUDA devices all from Ampere on; Turing and what came before it only emulate that. Of CPUs those of
+    `FAST_BF16`, which oneDNN must be there to use.
 
     Args:
         device: Any; of others than these nothing is known, so False.
@@ -81,7 +81,7 @@ def has_bf16(device: torch.device) -> bool:
         with torch.cuda.device(device):
             return torch.cuda.is_bf16_supported(including_emulation=False)
     with_library = device.type == "cpu" and torch.backends.mkldnn.is_available()
-    return with_library and AMX in processor_here().bf16
+    return with_library and not set(FAST_BF16).isdisjoint(processor_here().bf16)
 
 
 CROWDED = 1.5

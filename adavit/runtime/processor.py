@@ -9,8 +9,10 @@ from pathlib import Path
 
 CPUINFO = Path("/proc/cpuinfo")
 
-AMX = "AMX"
-BF16_FLAGS = {"amx_bf16": AMX, "avx512_bf16": "AVX-512 BF16", "bf16": "BF16"}
+FAST_BF16 = ("AMX", "AVX-512 BF16")
+"""Units with which training was measured to be faster than in float32: benchmarks/results/bf16_cpu.md."""
+
+BF16_FLAGS = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512 BF16", "bf16": "BF16"}
 """What multiplies in bfloat16, by its name among the flags of x86 and ARM. Linux leaves a flag out that it does not let
 programs use."""
 

@@ -226,7 +226,7 @@ WORDS: dict[str, tuple[str, list[Case]]] = {
         [Case(True), cpu(False), Case(False, settings=training(deterministic=True))],
     ),
     "training.precision": (
-        "bf16 on CUDA, where the device does not only emulate it, and on CPUs with AMX;"
+        "bf16 on CUDA, where the device does not only emulate it, and on Linux on CPUs with AMX or AVX-512 BF16;"
         " float32 elsewhere.",
         [
             Case("bf16"),
@@ -279,7 +279,7 @@ WORDS: dict[str, tuple[str, list[Case]]] = {
     ),
     "training.r1_gamma": (
         "0.0002 * resolution^2 / batch, for vit 0.05 * (resolution / 32)^2; on a CPU"
-        " 1 * (resolution / 32)^2, for vit half of that; 0 with gradient_penalty.",
+        " 1 * (resolution / 32)^2, for vit half of that; 0 with gradient_penalty and for projected.",
         [
             Case(0.0002 * 64**2 / 64),
             Case(0.0002 * 64**2 / 8, settings=training(batch=8)),
@@ -287,6 +287,7 @@ WORDS: dict[str, tuple[str, list[Case]]] = {
             cpu(4.0),
             cpu(2.0, settings=vit()),
             Case(0.0, settings=training(gradient_penalty=10)),
+            Case(0.0, settings=PROJECTED),
         ],
     ),
     "training.r1_interval": (

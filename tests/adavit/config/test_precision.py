@@ -8,7 +8,7 @@ from adavit.config.precision import choose_precision
     [
         ("cpu", None, "float32", ""),
         ("cpu", False, "float32", ""),
-        ("cpu", True, "bf16", "AMX units of this processor"),
+        ("cpu", True, "bf16", "this processor has units"),
         ("cuda", None, "bf16", ""),
         ("cuda", True, "bf16", ""),
         ("cuda", False, "float32", "only emulates bf16"),

@@ -29,31 +29,30 @@ def found(name: str) -> Finding:
     return finding
 
 
-def test_runs_calculate_in_bf16_with_amx(machine: Path) -> None:
-    (machine / "cpuinfo").write_text(INTEL_AMX)
-    told = found("processor")
-    assert (told.state, told.found) == (
-        "ok",
-        "Intel(R) Xeon(R) Platinum 8488C, with AMX and AVX-512 BF16: runs calculate in bf16.",
-    )
-    assert told.remedy == "--precision float32 keeps a run from it."
-    assert told.facts["bf16"] == ["AMX", "AVX-512 BF16"]
-
-
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "name", "units"),
     [
-        (AMD_ZEN4, "AMD EPYC 9654 96-Core Processor, with AVX-512 BF16: float32 is the default."),
-        (ARM, ", with BF16: float32 is the default."),
+        (INTEL_AMX, "Intel(R) Xeon(R) Platinum 8488C", ["AMX", "AVX-512 BF16"]),
+        (AMD_ZEN4, "AMD EPYC 9654 96-Core Processor", ["AVX-512 BF16"]),
     ],
 )
-def test_other_arithmetic_in_bf16_is_told_and_not_taken(
-    machine: Path, text: str, words: str
+def test_runs_calculate_in_bf16_with_fast_units(
+    machine: Path, text: str, name: str, units: list[str]
 ) -> None:
     (machine / "cpuinfo").write_text(text)
     told = found("processor")
+    in_words = " and ".join(units)
     assert told.state == "ok"
-    assert told.found.endswith(words)
+    assert told.found == f"{name}, with {in_words}: runs calculate in bf16."
+    assert told.remedy == "--precision float32 keeps a run from it."
+    assert told.facts["bf16"] == units
+
+
+def test_other_arithmetic_in_bf16_is_told_and_not_taken(machine: Path) -> None:
+    (machine / "cpuinfo").write_text(ARM)
+    told = found("processor")
+    assert told.state == "ok"
+    assert told.found.endswith(", with BF16: float32 is the default.")
     assert told.remedy.startswith("--precision bf16 may be faster")
 
 

@@ -169,7 +169,7 @@ def test_shipped_grids_are_valid_and_say_how_to_run_them(name: str) -> None:
             assert training.total_kimg == (60 if name == "stems-cpu" else 120)
             assert training.batch == 32
         if name.endswith("-cpu"):
-            # Else cells would be others where a processor has AMX.
+            # Else cells would be others where a processor has units for bf16.
             assert training.precision == "float32"
         assert training.total_kimg
 

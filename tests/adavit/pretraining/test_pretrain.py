@@ -19,7 +19,7 @@ from adavit.runs.trunk_file import read_trunk
 from adavit.runtime import processor
 from adavit.runtime.console import LineConsole, SilentConsole, Status
 from adavit.runtime.signals import Stopped
-from tests.processors import INTEL_AMX, INTEL_WITHOUT
+from tests.processors import AMD_ZEN4, INTEL_WITHOUT
 from tests.telling import Told
 
 Tiny = Callable[..., PretrainConfig]
@@ -117,7 +117,7 @@ def test_its_precision_is_chosen_as_for_a_run_and_stored(
         return [each["pretraining"]["precision"] for each in (state["config"], trunk)]
 
     rough, _ = made("rough", {"pretraining": {"precision": "bf16"}})
-    for facts, precision in ((INTEL_WITHOUT, "float32"), (INTEL_AMX, "bf16")):
+    for facts, precision in ((INTEL_WITHOUT, "float32"), (AMD_ZEN4, "bf16")):
         (tmp_path / "cpuinfo").write_text(facts)
         monkeypatch.setattr(processor, "CPUINFO", tmp_path / "cpuinfo")
         file, said = made(f"on {precision}")

@@ -106,12 +106,13 @@ def test_bf16_that_is_only_emulated_is_none(monkeypatch: pytest.MonkeyPatch, nat
         (INTEL_AMX, True, True),
         (INTEL_AMX, False, False),
         (INTEL_WITHOUT, True, False),
-        (AMD_ZEN4, True, False),
+        (AMD_ZEN4, True, True),
+        (AMD_ZEN4, False, False),
         (ARM, True, False),
         ("", True, False),
     ],
 )
-def test_of_cpus_those_with_amx_have_bf16(
+def test_of_cpus_those_with_fast_units_have_bf16(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, library: bool, expected: bool
 ) -> None:
     monkeypatch.setattr(processor, "CPUINFO", tmp_path / "cpuinfo")

@@ -22,7 +22,7 @@ from adavit.training.start.workload import (
     total_images,
     with_evaluators,
 )
-from tests.processors import AMD_ZEN4, INTEL_AMX
+from tests.processors import AMD_ZEN4, INTEL_AMX, INTEL_WITHOUT
 from tests.telling import Told
 
 Tiny = Callable[..., RunConfig]
@@ -135,20 +135,22 @@ def test_a_critic_of_images_with_alpha_is_warned_of(
     assert any(line.startswith("Warning: with alpha a critic") for line in notes.notes) is warns
 
 
-AMX = (
-    "Calculating in bf16, which the AMX units of this processor speed up; --set training.precision=float32 keeps to"
-    " float32."
+UNITS = (
+    "Calculating in bf16, for which this processor has units that are faster; --set training.precision=float32 keeps"
+    " to float32."
 )
 
 
 @pytest.mark.parametrize(
     ("text", "given", "precision", "said"),
     [
-        (INTEL_AMX, {}, "bf16", AMX),
-        (INTEL_AMX, {"training": {"precision": "auto"}}, "bf16", AMX),
+        (INTEL_AMX, {}, "bf16", UNITS),
+        (INTEL_AMX, {"training": {"precision": "auto"}}, "bf16", UNITS),
         (INTEL_AMX, {"training": {"precision": "float32"}}, "float32", None),
         (INTEL_AMX, {"training": {"precision": "bf16"}}, "bf16", None),
-        (AMD_ZEN4, {}, "float32", None),
+        (AMD_ZEN4, {}, "bf16", UNITS),
+        (AMD_ZEN4, {"training": {"precision": "float32"}}, "float32", None),
+        (INTEL_WITHOUT, {}, "float32", None),
         (AMD_ZEN4, {"training": {"precision": "bf16"}}, "bf16", None),
         ("", {}, "float32", None),
     ],
