@@ -77,6 +77,7 @@ def launch(
             run_id=uuid.uuid4().hex,
             rdzv_backend="c10d",
             rdzv_endpoint="localhost:0",
+            local_addr="localhost",  # all are here, and the machine's own name may lead nowhere
             max_restarts=restarts,
             monitor_interval=0.1,
             logs_specs=DefaultLogsSpecs(log_dir=reports),

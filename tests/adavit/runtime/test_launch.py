@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -52,6 +53,23 @@ def test_each_process_has_its_rank_and_its_share_of_the_cores(
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
     assert launch(2, []) == 0
     assert Path("0").read_text() == "-m adavit, of 2, 5 threads\n"
+
+
+def test_processes_meet_on_a_machine_whose_name_leads_nowhere(
+    script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "getfqdn", lambda name="": "this-machine.invalid")
+    Path("join.py").write_text(
+        "import os\n"
+        "from adavit.runtime.process_group import process_group\n"
+        "with process_group() as group:\n"
+        "    open(os.environ['RANK'], 'w').write(str(group.world.size))\n"
+    )
+    # At a name that leads nowhere torch looks for five minutes.
+    says(script, '[ "$MASTER_ADDR" = localhost ] || exit 3', f'exec "{REAL_PYTHON}" join.py')
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    assert launch(2, []) == 0
+    assert Path("0").read_text() == Path("1").read_text() == "2"
 
 
 @pytest.mark.parametrize(("quota", "expected"), [(None, 7), (8.0, 7), (2.5, 2), (0.5, 1)])
