@@ -1,6 +1,7 @@
 """How much memory there is to have: on the machine, within the limits of the process, or on an accelerator."""
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from adavit.runtime.control_groups import memory_left
 
 _MEMINFO = Path("/proc/meminfo")
 _STATUS = Path("/proc/self/status")
+
+LOADED = 600_000_000
+"""Bytes that a process holds with torch and its libraries loaded and before it trains, about."""
 
 
 def free_bytes(device: torch.device) -> int | None:
@@ -38,9 +42,37 @@ def total_bytes(device: torch.device) -> int:
     return total
 
 
+def peak_bytes(device: torch.device) -> int | None:
+    """The most that this process has held so far.
+
+    Args:
+        device: An accelerator, whose tensors count; or the CPU, where all that the process has held does.
+
+    Returns:
+        Bytes; None where the system does not say.
+    """
+    if is_accelerator(device):
+        most: int = torch.get_device_module(device).max_memory_allocated(device)
+        return most
+    try:
+        import resource
+    except ImportError:  # on Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
+
+
 def resident_bytes() -> int:
-    """What this process holds of the memory of the machine; 0 where the system does not say."""
-    return 1024 * _kilobytes(_STATUS).get("VmRSS", 0)
+    """What this process holds of the memory of the machine.
+
+    Where the system does not say (macOS), it is what the process has held at most, and `LOADED` where not even that is
+    known (Windows).
+    """
+    told = _kilobytes(_STATUS).get("VmRSS")
+    if told is not None:
+        return 1024 * told
+    peak = peak_bytes(torch.device("cpu"))
+    return LOADED if peak is None else peak
 
 
 def _limits() -> Iterator[int]:

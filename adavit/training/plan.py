@@ -3,7 +3,6 @@
 import contextlib
 import os
 import statistics
-import sys
 import time
 from collections.abc import Iterator
 
@@ -16,6 +15,7 @@ from adavit.runtime.console import Console
 from adavit.runtime.devices import choose_device, is_here
 from adavit.runtime.imagined_world import ImaginedWorld
 from adavit.runtime.launch import cores
+from adavit.runtime.memory import peak_bytes
 from adavit.runtime.place import Place
 from adavit.runtime.process_group import ProcessGroup
 from adavit.runtime.wording import duration
@@ -95,10 +95,7 @@ def describe_plan(
         *network_lines(workload, step),
         *foreseen_lines(workload),
         *image_lines(Residence.of(workload).told(), workload, processes),
-        (
-            f"memory          {_peak_bytes(device) / 2**30:8.2f} GiB at the peak of"
-            f" {steps_taken} steps, measured now{of_each}"
-        ),
+        _memory_line(peak_bytes(device), f"{steps_taken} steps, measured now{of_each}"),
         *message_lines(world, steps_taken),
         f"speed           {rate:8.0f} images/s, measured now{alone}",
         (
@@ -108,6 +105,12 @@ def describe_plan(
         *last_lines,
     ]
     return "\n".join(lines)
+
+
+def _memory_line(peak: int | None, steps: str) -> str:
+    if peak is None:
+        return "memory          not measured, since this system does not say what a process has held at most"
+    return f"memory          {peak / 2**30:8.2f} GiB at the peak of {steps}"
 
 
 def seconds_per_step(
@@ -159,13 +162,3 @@ def _seconds_per_step(workload: Workload, step: AdversarialStep) -> float:
             seconds.append(time.perf_counter() - started)
         total += count * statistics.mean(seconds[1:])  # the first only warms up
     return total / cycle
-
-
-def _peak_bytes(device: torch.device) -> int:
-    if is_accelerator(device):
-        most: int = torch.get_device_module(device).max_memory_allocated(device)
-        return most
-    import resource  # not on Windows
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # kilobytes on Linux

@@ -1,12 +1,14 @@
 import os
 import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from adavit.runtime import memory
-from adavit.runtime.memory import free_bytes
+from adavit.runtime.memory import LOADED, free_bytes, peak_bytes, resident_bytes
 
 CPU = torch.device("cpu")
 
@@ -60,3 +62,43 @@ def test_a_system_that_says_nothing_is_not_guessed_at(
     infinite = resource.RLIM_INFINITY
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (infinite, infinite))
     assert free_bytes(CPU) is None
+
+
+@pytest.mark.parametrize(("system", "unit"), [("linux", 1024), ("darwin", 1)])
+def test_the_peak_is_of_the_unit_that_the_system_has(
+    system: str, unit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", system)
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    peak = peak_bytes(CPU)
+    assert peak is not None
+    assert used <= peak <= 1.5 * used
+
+
+def test_what_is_held_is_at_most_the_peak_where_nothing_else_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on macOS, which has no /proc."""
+    held, peak = resident_bytes(), peak_bytes(CPU)
+    assert peak is not None
+    assert 0 < held <= 1.05 * peak
+    monkeypatch.setattr(memory, "_STATUS", tmp_path / "absent")
+    assert peak <= resident_bytes() <= 1.05 * peak
+
+
+def test_windows_tells_no_peak_and_what_is_held_is_estimated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "_STATUS", tmp_path / "absent")
+    monkeypatch.setitem(sys.modules, "resource", None)  # whose import fails then, as there
+    assert peak_bytes(CPU) is None
+    assert resident_bytes() == LOADED
+
+
+def test_what_is_estimated_is_about_what_torch_takes() -> None:
+    code = (
+        "from adavit.training.train import train; from adavit.runtime.memory import resident_bytes;"
+        "print(resident_bytes())"
+    )
+    held = int(subprocess.run([sys.executable, "-c", code], stdout=-1, check=True).stdout)
+    assert held / 2 < LOADED < 2 * held

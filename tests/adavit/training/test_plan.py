@@ -1,5 +1,6 @@
 """The time that a run is said to take."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from operator import itemgetter
@@ -49,6 +50,18 @@ def test_every_timed_step_counts_but_the_one_that_warms_up(
     monkeypatch.setattr(time, "perf_counter", lambda: next(ticks))
     assert seconds_per_step(workload, step) == sum(durations[1:]) / TIMED_STEPS
     assert TIMED_STEPS >= 2
+
+
+def test_a_system_without_a_peak_has_a_plan(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows, which has no module `resource`."""
+    layer: dict[str, Any] = {"metrics": {"names": []}}
+    measured = describe_plan(tiny(layer), SilentConsole())
+    monkeypatch.setitem(sys.modules, "resource", None)  # whose import fails then
+    lines = describe_plan(tiny(layer), SilentConsole()).splitlines()
+    (told,) = [line for line in lines if line.startswith("memory ")]
+    assert " GiB at the peak of " in measured
+    assert told.split(maxsplit=1)[1].startswith("not measured, since this system does not say")
+    assert len(lines) == len(measured.splitlines())
 
 
 def test_frozen_networks_are_counted_apart(tiny: Tiny, tmp_path: Path) -> None:
