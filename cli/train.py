@@ -13,7 +13,7 @@ from adavit.cli.grouped import GroupedCommand
 from adavit.config.layers import Values, build_config, preset_names
 from adavit.data.known_names import check_source
 from adavit.errors import UserError
-from adavit.runtime.launch import QUIET, launch
+from adavit.runtime.launch import QUIET, check_processes_meet, launch
 from adavit.runtime.place import Place
 from adavit.runtime.slurm import told_by_srun
 from adavit.runtime.time_spans import process_began
@@ -163,6 +163,7 @@ def _apart(processes: int | None, max_restarts: int | None, *, dry_run: bool) ->
             f"--max-restarts is {max_restarts}, but nothing starts processes anew without --processes. Give"
             " both, or neither."
         )
+    check_processes_meet(processes)
     return processes
 
 

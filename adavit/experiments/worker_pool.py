@@ -25,7 +25,7 @@ from adavit.experiments.worker import Plan, Worker
 from adavit.runtime.console import Console, LineConsole
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import make_folder, write_text
-from adavit.runtime.launch import cores
+from adavit.runtime.launch import check_processes_meet, cores
 from adavit.runtime.python_children import starting_python
 from adavit.runtime.signals import Stopped, StopRequest
 from adavit.runtime.streams import for_terminal, lenient_streams
@@ -96,7 +96,7 @@ class WorkerPool:
         check_devices_exist(self.devices)
 
     def check_shares(self, cells: Iterable[Cell]) -> None:
-        """Refuses cells whose processes could not share their batches, or would have to share a GPU.
+        """Refuses cells whose processes could not meet or share their batches, or would have to share a GPU.
 
         Their number is no setting of a cell, so it does not make slices: those that there are must do.
 
@@ -108,6 +108,7 @@ class WorkerPool:
         """
         if self.processes == 1:
             return
+        check_processes_meet(self.processes)
         for cell in cells:
             training = cell.settings["training"]
             batch, microbatch = training["batch"], training["microbatch"]

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from adavit.errors import RunError
+from adavit.errors import RunError, UserError
 from adavit.runtime.control_groups import cpu_quota
 from adavit.runtime.python_children import starting_python
 from adavit.runtime.signals import give_back, stopping_signals
@@ -123,6 +123,22 @@ def _restarting_failures_alone() -> Iterator[None]:
         yield
     finally:
         api.LocalElasticAgent = usual  # type: ignore[misc]
+
+
+def check_processes_meet(processes: int | None) -> None:
+    """Refuses several processes on Windows, where torch's store, signals and NCCL lack what they need.
+
+    Args:
+        processes: That are to train together; None is one.
+
+    Raises:
+        UserError: If there they cannot.
+    """
+    if processes is not None and processes > 1 and sys.platform == "win32":
+        raise UserError(
+            f"--processes is {processes}, but several processes do not train together on Windows, expected 1. Leave it"
+            " out, or use WSL."
+        )
 
 
 def cores() -> int:

@@ -241,6 +241,20 @@ def test_torchrun_has_the_last_word_on_the_number_of_processes(
     )
 
 
+@pytest.mark.parametrize("flags", [[], ["--dry-run"], ["--resume", "a"]])
+def test_several_processes_are_refused_on_windows(
+    adavit: Adavit, pictures: Path, monkeypatch: pytest.MonkeyPatch, flags: list[str]
+) -> None:
+    monkeypatch.setattr("adavit.cli.train.launch", pytest.fail)
+    monkeypatch.setattr(sys, "platform", "win32")
+    outcome = adavit("train", "--data", pictures, "--processes", 2, *flags)
+    assert outcome.code == 2
+    assert outcome.err == (
+        "Error: --processes is 2, but several processes do not train together on Windows, expected 1. Leave it out,"
+        " or use WSL.\n"
+    )
+
+
 def test_processes_are_launched_with_the_whole_command(
     adavit: Adavit, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

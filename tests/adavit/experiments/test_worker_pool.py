@@ -1,5 +1,6 @@
 import json
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,15 @@ def test_cells_that_have_to_share_a_gpu_are_refused(
     with pytest.raises(UserError, match="torch finds 1 CUDA device here, expected one for each"):
         WorkerPool(Path("out"), processes=2).check_shares(cells)
     WorkerPool(Path("out")).check_shares(cells)
+
+
+def test_cells_of_several_processes_are_refused_on_windows(
+    write_grid: WriteGrid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    path = str(write_grid({"training": {"microbatch": 4}}))
+    with pytest.raises(UserError, match=r"^--processes is 2, but several processes do not train"):
+        ablate(path, out=Path("out"), processes=2, dry_run=True)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from adavit.errors import RunError
+from adavit.errors import RunError, UserError
 from adavit.runtime import launch as module
 from adavit.runtime.launch import launch
 from benchmarks.house import ROOT
@@ -70,6 +70,15 @@ def test_processes_meet_on_a_machine_whose_name_leads_nowhere(
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     assert launch(2, []) == 0
     assert Path("0").read_text() == Path("1").read_text() == "2"
+
+
+def test_one_process_needs_no_other_to_meet(monkeypatch: pytest.MonkeyPatch) -> None:
+    module.check_processes_meet(2)
+    monkeypatch.setattr(sys, "platform", "win32")
+    for processes in (None, 1):
+        module.check_processes_meet(processes)
+    with pytest.raises(UserError, match=r"^--processes is 2, .* on Windows, expected 1\."):
+        module.check_processes_meet(2)
 
 
 @pytest.mark.parametrize(("quota", "expected"), [(None, 7), (8.0, 7), (2.5, 2), (0.5, 1)])
