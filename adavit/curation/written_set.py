@@ -19,7 +19,7 @@ from adavit.data.channels import is_coloured, is_transparent
 from adavit.data.files.members import LABEL_FILE, printable
 from adavit.errors import RunError, UserError, first_line
 from adavit.runtime.drawn_images import drawn_png
-from adavit.runtime.files import unfinished_file
+from adavit.runtime.files import put_in_place, unfinished_file
 from adavit.runtime.signals import stopped_at_once
 
 UNFIT_IN_ZIPS = ":\\"
@@ -188,7 +188,7 @@ def written_set(target: Path, flag: str, source: str) -> Iterator[SetWriter]:
             yield _FolderWriter(unfinished)
             if place.is_dir():
                 place.rmdir()  # on Windows not even an empty folder gives way
-            os.replace(unfinished, place)
+            put_in_place(unfinished, place)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
 

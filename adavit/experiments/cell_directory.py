@@ -13,7 +13,7 @@ from adavit.runs.generations import LoadedCheckpoint, load_newest
 from adavit.runs.lost_checkpoints import has_trained
 from adavit.runs.reading import read_json
 from adavit.runs.records import figures, read_records
-from adavit.runtime.files import make_folder, write_json
+from adavit.runtime.files import make_folder, put_in_place, write_json
 from adavit.training.start.continued import continued_config
 from adavit.training.start.workload import total_images
 
@@ -64,7 +64,7 @@ class CellDirectory:
         except UnusableCheckpoint as error:
             with self.run.claimed():
                 for path in self.run.checkpoints():
-                    path.replace(self.run.damaged(path))
+                    put_in_place(path, self.run.damaged(path))
             return str(error)
         return None
 
@@ -85,7 +85,7 @@ class CellDirectory:
             generators = (run.best_generator, run.last_generator, *run.kept_generators().values())
             for path in (run.stats, run.metrics, run.ending, run.sound_checkpoint, *generators):
                 if path.is_file():
-                    path.replace(run.earlier / path.name)
+                    put_in_place(path, run.earlier / path.name)
         return True
 
     def is_finished(self) -> bool:

@@ -14,6 +14,7 @@ from adavit.runs.listing import named_runs
 from adavit.runs.reading import read_json
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.disk_use import freed_bytes, is_plain_file
+from adavit.runtime.files import remove_file
 from adavit.runtime.paths import takes_paths
 
 DEFAULT_KEEP = ("best", "last")
@@ -119,7 +120,7 @@ def prune(spared: Spared, kept: Kept, console: Console | None = None) -> int:
                     directory
                 )  # before they are gone: a kill leaves nothing that begins again at 0
             for path in files:
-                path.unlink()
+                remove_file(path)
             return freed
     except RunTaken:
         told.note(f"{spared.run} is being trained, and left alone.")

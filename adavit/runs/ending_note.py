@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from adavit.errors import first_line
 from adavit.runs.directory import RunDirectory
 from adavit.runs.reading import read_json
-from adavit.runtime.files import write_json
+from adavit.runtime.files import remove_file, write_json
 from adavit.runtime.signals import Stopped
 
 
@@ -18,7 +18,7 @@ def ending_noted(directory: RunDirectory) -> Iterator[None]:
     Args:
         directory: Of the run; claimed by this process.
     """
-    directory.ending.unlink(missing_ok=True)
+    remove_file(directory.ending)
     try:
         yield
     except (Stopped, KeyboardInterrupt) as stop:

@@ -13,7 +13,7 @@ from adavit.runs.directory import RunDirectory, check_run_exists
 from adavit.runs.generation_names import generation, generations
 from adavit.runs.lost_checkpoints import check_none_lost
 from adavit.runs.reading import mapping
-from adavit.runtime.files import give_second_name, unfinished_file
+from adavit.runtime.files import give_second_name, put_in_place, remove_file, unfinished_file
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def save_newest(newest: Path, state: Mapping[str, Any], *, keep: int) -> None:
             _move_back(newest, keep)
         finish(newest)
     for path in generations(newest)[keep:]:
-        path.unlink(missing_ok=True)
+        remove_file(path)
 
 
 def load_newest(newest: Path) -> LoadedCheckpoint | None:
@@ -124,9 +124,9 @@ def make_newest(newest: Path, path: Path) -> None:
         return
     places = [generation(newest, place) for place in range(len(kept))]
     for source, place in zip(kept, places, strict=True):
-        os.replace(source, place)
+        put_in_place(source, place)
     for left in set(there) - set(places):
-        left.unlink(missing_ok=True)
+        remove_file(left)
 
 
 def _warning(newest: Path, taken: Path, error: UserError | None) -> str:
@@ -144,5 +144,5 @@ def _move_back(newest: Path, keep: int) -> None:
         return  # a kill came after it had moved
     for place in range(keep - 1, 1, -1):
         with contextlib.suppress(FileNotFoundError):
-            os.replace(generation(newest, place - 1), generation(newest, place))
+            put_in_place(generation(newest, place - 1), generation(newest, place))
     give_second_name(newest, before)

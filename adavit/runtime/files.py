@@ -6,6 +6,8 @@ import os
 import re
 import secrets
 import shutil
+import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,6 +15,10 @@ from typing import Any, BinaryIO
 from adavit.errors import UserError
 
 RESULTS_MARK = ".adavit-results"
+
+BUSY_S = 10.0
+"""On Windows a file that another program has open can neither be replaced nor removed: one that only looks, such as a
+virus scanner or a picture viewer, has mostly closed it by then."""
 
 
 def mark_results(folder: Path) -> None:
@@ -108,7 +114,7 @@ def unfinished_file(folder: Path, prefix: str) -> Iterator[tuple[BinaryIO, Calla
         file.flush()
         os.fsync(file.fileno())
         file.close()
-        os.replace(unfinished, path)
+        put_in_place(unfinished, path)
         _sync_folder(folder)
 
     try:
@@ -118,6 +124,42 @@ def unfinished_file(folder: Path, prefix: str) -> Iterator[tuple[BinaryIO, Calla
             file.close()
         with contextlib.suppress(OSError):
             unfinished.unlink(missing_ok=True)
+
+
+def put_in_place(source: Path, place: Path) -> None:
+    """Moves a file or folder, replacing what has the name; on Windows what another program has open is waited for.
+
+    Args:
+        source: What is moved.
+        place: Its name from then on, on the same disk.
+
+    Raises:
+        OSError: If it cannot be moved; PermissionError on Windows, if the other program goes on for `BUSY_S`.
+    """
+    _once_free(lambda: os.replace(source, place))
+
+
+def remove_file(path: Path) -> None:
+    """Removes a file, if it is there; on Windows what another program has open is waited for.
+
+    Args:
+        path: The file.
+
+    Raises:
+        OSError: If it cannot be removed; PermissionError on Windows, if the other program goes on for `BUSY_S`.
+    """
+    _once_free(lambda: path.unlink(missing_ok=True))
+
+
+def _once_free(act: Callable[[], None]) -> None:
+    last = time.monotonic() + BUSY_S
+    while True:
+        try:
+            return act()
+        except PermissionError:
+            if sys.platform != "win32" or time.monotonic() >= last:
+                raise
+        time.sleep(0.1)
 
 
 def give_second_name(path: Path, other: Path) -> None:
@@ -138,7 +180,7 @@ def give_second_name(path: Path, other: Path) -> None:
             os.link(path, unfinished)
         except OSError:
             shutil.copyfile(path, unfinished)
-        os.replace(unfinished, other)
+        put_in_place(unfinished, other)
     finally:
         unfinished.unlink(missing_ok=True)
 

@@ -10,7 +10,7 @@ from adavit.runs.checkpoint import DoesNotFit, Stateful, restore, state_of
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generations import LoadedCheckpoint, make_newest, save_newest
 from adavit.runs.generator_file import save_generator
-from adavit.runtime.files import give_second_name
+from adavit.runtime.files import give_second_name, remove_file
 from adavit.training.best_generator import BestGenerator
 from adavit.training.progress import Progress
 from adavit.training.start.workload import Workload, check_total
@@ -68,7 +68,7 @@ class Snapshots:
         }
         save_newest(self._directory.checkpoint, state, keep=config.run.keep_checkpoints)
         if is_sound:
-            self._directory.sound_checkpoint.unlink(missing_ok=True)
+            remove_file(self._directory.sound_checkpoint)
         self._saved = self._progress.state_dict()
 
     @property
@@ -131,7 +131,7 @@ class Snapshots:
         if self._progress.best is not None:
             self._save_best()
         if self._progress.is_sane_now:
-            self._directory.sound_checkpoint.unlink(missing_ok=True)
+            remove_file(self._directory.sound_checkpoint)
         return notes
 
     def _take_over(self, loaded: LoadedCheckpoint, parts: Mapping[str, Stateful]) -> None:
@@ -162,11 +162,11 @@ class Snapshots:
         }
         notes = [note for log, at in logs.items() if (note := self._directory.cut_back(log, at))]
         if self._progress.best is None:
-            self._directory.best_generator.unlink(missing_ok=True)
-            self._directory.sound_checkpoint.unlink(missing_ok=True)
+            remove_file(self._directory.best_generator)
+            remove_file(self._directory.sound_checkpoint)
         for kimg, path in self._directory.kept_generators().items():
             if 1000 * kimg > images:
-                path.unlink(missing_ok=True)
+                remove_file(path)
         return notes
 
     @property

@@ -1,21 +1,29 @@
 import json
+import math
 import os
+import re
 import stat
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from adavit.errors import UserError, first_line
 from adavit.runtime.files import (
+    BUSY_S,
     check_makeable,
     final_name,
     give_second_name,
     is_unfinished,
+    remove_file,
     remove_unfinished,
     unfinished_file,
     write_bytes,
     write_json,
 )
+from benchmarks.house import ROOT
 
 
 @pytest.mark.parametrize(
@@ -76,6 +84,79 @@ def test_a_replacement_that_fails_leaves_what_was_there(
         write_bytes(tmp_path / "whole", b"after")
     assert [path.name for path in tmp_path.iterdir()] == ["whole"]
     assert (tmp_path / "whole").read_bytes() == b"before"
+
+
+def held_open(monkeypatch: pytest.MonkeyPatch, call: str, refusals: float) -> list[int]:
+    """Has `os.replace` or `Path.unlink` refused so often, as Windows does; returns the refusals."""
+    owner = os if call == "replace" else Path
+    real, refused = getattr(owner, call), list[int]()
+
+    def refuse(*arguments: object, **options: object) -> None:
+        if len(refused) < refusals:
+            refused.append(1)
+            raise PermissionError(13, "Access is denied", str(arguments[0]))
+        real(*arguments, **options)
+
+    now = [0.0]
+    monkeypatch.setattr(owner, call, refuse)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    return refused
+
+
+def replace_it(path: Path) -> None:
+    write_bytes(path, b"after")
+
+
+def replace_it_by_another(path: Path) -> None:
+    (path.parent / "other").write_bytes(b"after")
+    give_second_name(path.parent / "other", path)
+
+
+@pytest.mark.parametrize("replace", [replace_it, replace_it_by_another])
+def test_a_file_that_another_program_has_open_is_waited_for_on_windows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replace: Callable[[Path], None]
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"before")
+    monkeypatch.setattr(sys, "platform", "win32")
+    refused = held_open(monkeypatch, "replace", 3)
+    replace(path)
+    assert path.read_bytes() == b"after"
+    assert len(refused) == 3
+    refused = held_open(monkeypatch, "unlink", 3)
+    remove_file(path)
+    remove_file(path)
+    assert len(refused) == 3
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(("system", "patience_s"), [("win32", BUSY_S), ("linux", 0), ("darwin", 0)])
+@pytest.mark.parametrize("call", ["replace", "unlink"])
+def test_a_file_that_may_not_be_changed_is_an_error_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, system: str, patience_s: float
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"before")
+    monkeypatch.setattr(sys, "platform", system)
+    with monkeypatch.context() as patched:
+        held_open(patched, call, math.inf)
+        with pytest.raises(PermissionError):
+            replace_it(path) if call == "replace" else remove_file(path)
+        assert time.monotonic() == pytest.approx(patience_s, abs=0.2)
+    assert path.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_every_file_is_replaced_with_that_patience() -> None:
+    """None but `put_in_place` calls what fails on Windows where somebody looks at the file."""
+    calls = re.compile(r"os\.(replace|rename)\(|\bpath\.(replace|rename)\(")
+    found = {
+        str(path.relative_to(ROOT)): len(calls.findall(path.read_text(encoding="utf-8")))
+        for folder in ("adavit", "augment", "cli")
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    assert {path: count for path, count in found.items() if count} == {"adavit/runtime/files.py": 1}
 
 
 def test_a_written_file_has_the_permissions_of_any_other(tmp_path: Path) -> None:
