@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Hashable, Mapping
@@ -166,7 +167,7 @@ class Heartbeat:
         while not self._end.wait(self._interval_s):
             self._record()
             if parent is not None and not parent.is_alive():
-                os.kill(os.getpid(), signal.SIGTERM)
+                _ask_to_stop()
                 parent = None
 
     def _record(self) -> None:
@@ -174,6 +175,13 @@ class Heartbeat:
             if not self._beat():
                 self._lost.set()
         self._last = time.time()
+
+
+def _ask_to_stop() -> None:
+    if sys.platform == "win32":
+        signal.raise_signal(signal.SIGTERM)  # `os.kill` would end the process without a checkpoint
+    else:
+        os.kill(os.getpid(), signal.SIGTERM)  # a raised one wakes this thread, not the main one
 
 
 def _place() -> str:

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -274,12 +275,14 @@ class WorkerPool:
 
 
 def _wait(processes: Sequence[BaseProcess], stop: StopRequest, console: Console) -> None:
-    """Until all have ended; a signal is passed on once."""
+    """Until all have ended; a signal that they have not got is passed on once."""
     alive, told = list(processes), False
     while alive:
         if stop() and not told:
             told = True
-            _terminate(alive)
+            # Ctrl-C on Windows has reached the workers too, and there no other signal can: to terminate is to kill.
+            if sys.platform != "win32" or stop.signal_number != signal.SIGINT:
+                _terminate(alive)
         time.sleep(0.2)
         for process in [process for process in alive if not process.is_alive()]:
             alive.remove(process)

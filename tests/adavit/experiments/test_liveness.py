@@ -1,8 +1,13 @@
+import multiprocessing
+import os
+import signal
+import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +17,7 @@ from optuna.trial import Trial
 
 from adavit.experiments.liveness import ClaimLost, Heartbeat, Silence, WorkerIdentity
 from adavit.experiments.queue import Claim, Outcome, Queue
+from adavit.runtime.signals import StopRequest
 from tests.adavit.experiments.queue_processes import (
     open_queue,
     start,
@@ -126,6 +132,31 @@ def test_a_database_that_cannot_be_reached_does_not_stop_the_work() -> None:
         while len(calls) < 5:
             time.sleep(0.01)
             heartbeat.check()
+
+
+@pytest.mark.parametrize("system", ["linux", "win32"])
+def test_a_worker_whose_parent_was_killed_asks_itself_to_stop(
+    monkeypatch: pytest.MonkeyPatch, system: str
+) -> None:
+    """On Windows `os.kill` ends a process at once, whatever it handles."""
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(
+        multiprocessing, "parent_process", lambda: SimpleNamespace(is_alive=lambda: False)
+    )
+    if system == "win32":
+        monkeypatch.setattr(os, "kill", lambda *_: os._exit(1))
+    beats = []
+    with (
+        StopRequest() as stop,
+        Heartbeat(lambda: beats.append(1) is None, interval_s=0.01, grace_s=9),
+    ):
+        last = time.monotonic() + 30
+        while not stop() and time.monotonic() < last:
+            time.sleep(0.01)
+        asked_after = len(beats)
+        while len(beats) < asked_after + 3:
+            time.sleep(0.01)  # it goes on to give signs of life
+    assert stop.signal_number == signal.SIGTERM
 
 
 def test_silence_is_counted_while_one_looks_and_ends_with_any_sign() -> None:

@@ -1,7 +1,9 @@
 import json
 import signal
 import sys
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
@@ -12,7 +14,8 @@ from adavit.experiments.ablation import ablate
 from adavit.experiments.cell import cells_of
 from adavit.experiments.grid_file import read_grid
 from adavit.experiments.worker_pool import WorkerPool
-from adavit.runtime.signals import Stopped
+from adavit.runtime.console import SilentConsole
+from adavit.runtime.signals import Stopped, StopRequest
 from tests.adavit.experiments.conftest import WriteGrid, compare_with_uninterrupted
 
 
@@ -50,6 +53,41 @@ def test_cells_of_several_processes_are_refused_on_windows(
     path = str(write_grid({"training": {"microbatch": 4}}))
     with pytest.raises(UserError, match=r"^--processes is 2, but several processes do not train"):
         ablate(path, out=Path("out"), processes=2, dry_run=True)
+
+
+class Told:
+    """A worker that ends after three looks, in place of a process."""
+
+    name, pid, exitcode = "worker 1", 1, 0
+
+    def __init__(self) -> None:
+        self.looks = self.terminated = 0
+
+    def is_alive(self) -> bool:
+        self.looks += 1
+        return self.looks <= 3
+
+    def terminate(self) -> None:
+        self.terminated += 1
+
+
+@pytest.mark.parametrize(
+    ("system", "number", "terminated"),
+    [
+        ("linux", signal.SIGINT, 1),
+        ("darwin", signal.SIGINT, 1),
+        ("win32", signal.SIGINT, 0),
+        ("win32", signal.SIGTERM, 1),
+    ],
+)
+def test_workers_that_have_got_the_ctrl_c_of_a_windows_console_are_not_killed(
+    monkeypatch: pytest.MonkeyPatch, system: str, number: signal.Signals, terminated: int
+) -> None:
+    monkeypatch.setattr(sys, "platform", system)
+    stop, worker = StopRequest(), Told()
+    stop.signal_number = number
+    worker_pool._wait([cast("BaseProcess", worker)], stop, SilentConsole())
+    assert worker.terminated == terminated
 
 
 @pytest.mark.slow
