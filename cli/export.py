@@ -40,7 +40,7 @@ def command(source: str, to: str, out: Path, parts: bool, half: bool, which: str
 
     SOURCE is a run or a generator file. The file turns latents (and class numbers) and a
     truncation into images, any number at a time, with fixed noise. It is run on a few seeds before it is
-    written, and the largest difference from torch is printed. ONNX needs pip install 'adavit[onnx]'.
+    written, and the largest difference from torch is printed. ONNX needs pip install "adavit[onnx]".
 
     \b
     adavit export runs/00000-small_set-resnet-bgc --to onnx --out generator.onnx

@@ -1,10 +1,11 @@
 """How the help of a command looks: options below headings, each with its type, range and default."""
 
 import re
-import shlex
 from collections import defaultdict
 
 import click
+
+from adavit.runtime.paths import quoted
 
 HEADINGS = {
     "data": "Images",
@@ -63,7 +64,7 @@ def _meant_by(extra: str, words: list[str]) -> str:
     """What a word without a flag may be meant for: a value of --set without its "=", or the images."""
     for flag, key, value in zip(words, words[1:], words[2:], strict=False):
         if (flag, value) == ("--set", extra) and "=" not in key:
-            return f" Did you mean --set {shlex.quote(f'{key}={value}')}?"
+            return f" Did you mean --set {quoted(f'{key}={value}')}?"
     if any(word == "--data" or word.startswith("--data=") for word in words):
         return ""
-    return f" Did you mean --data {shlex.quote(extra)}?"
+    return f" Did you mean --data {quoted(extra)}?"

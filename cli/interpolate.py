@@ -23,7 +23,7 @@ from adavit.styles.numbers import parse_seeds
     "--out",
     required=True,
     type=click.Path(path_type=Path),
-    help="The film, in .mp4 (needs pip install 'adavit[video]'), .gif or .webp; or a folder for PNG files.",
+    help='The film, in .mp4 (needs pip install "adavit[video]"), .gif or .webp; or a folder for PNG files.',
 )
 @click.option(
     "--seconds",

@@ -20,7 +20,7 @@ def command(source: str, to: str, yes: bool, private: bool, which: str | None) -
 
     SOURCE is a run or a generator file. Sent are the generator file, and the card beside it as adavit
     card has written it and you may have edited it (it is written where there is none): README.md,
-    samples.png, adavit.json. Nothing is sent without --yes. Needs pip install 'adavit[hub]', and
+    samples.png, adavit.json. Nothing is sent without --yes. Needs pip install "adavit[hub]", and
     hf auth login or HF_TOKEN.
 
     \b

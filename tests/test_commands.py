@@ -13,7 +13,7 @@ from adavit.runs.directory import RunDirectory
 ROOT = Path(__file__).parents[1]
 FLAGS = "resume transfer out data styles init-discriminator metric-data config write".split()
 TAKES_A_PATH = re.compile(rf"(\badavit ({'|'.join(COMMANDS)})( [a-z]+)?|--({'|'.join(FLAGS)})) $")
-QUOTED = re.compile(r"quote\(|\bquoted\b")
+QUOTED = re.compile(r"\bquoted(\b|_)")
 
 
 def unquoted(source: str) -> Iterator[tuple[int, str]]:
@@ -44,7 +44,9 @@ def test_paths_in_commands_are_quoted() -> None:
         for path in sorted((ROOT / folder).rglob("*.py"))
         for line, value in unquoted(path.read_text(encoding="utf-8"))
     ]
-    assert not found, f"{found}: use shlex.quote, or the resume_command of a directory"
+    assert not found, (
+        f"{found}: use adavit.runtime.paths.quoted, or the resume_command of a directory"
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,13 +55,26 @@ def test_paths_in_commands_are_quoted() -> None:
         ('f"go on with adavit train --resume {path}."', ["path"]),
         ('f"go on with adavit train" f" --resume {path}."', ["path"]),
         ('f"{what}; adavit data check {a.path} --write {out}"', ["a.path", "out"]),
-        ('f"adavit card {shlex.quote(str(path))} or adavit studio {quoted} --open"', []),
+        ('f"adavit card {quoted(str(path))} or adavit studio {quoted_path} --open"', []),
+        ('f"adavit card {shlex.quote(str(path))}"', ["shlex.quote(str(path))"]),
         ('f"--out {str(out)!r} is a file of adavit {version}"', []),
         ('f"adavit has {count} rows"', []),
     ],
 )
 def test_what_is_not_quoted_is_seen(code: str, expected: list[str]) -> None:
     assert [value for _, value in unquoted(code)] == expected
+
+
+def test_words_are_quoted_in_one_place_which_knows_the_shell() -> None:
+    sources = [path for folder in ("adavit", "cli") for path in (ROOT / folder).rglob("*.py")]
+    users = [path for path in sources if "shlex" in path.read_text(encoding="utf-8")]
+    assert users == [ROOT / "adavit/runtime/paths.py"]
+
+
+def test_packages_are_quoted_as_every_shell_takes_it() -> None:
+    for folder in ("adavit", "cli"):
+        for path in (ROOT / folder).rglob("*.py"):
+            assert "'adavit[" not in path.read_text(encoding="utf-8"), path
 
 
 def test_what_goes_on_with_a_run_is_one_word(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """What a check found as sentences, and as a record for JSON."""
 
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -13,6 +12,7 @@ from adavit.curation.file_facts import LOW_QUALITY
 from adavit.curation.likeness import THRESHOLD
 from adavit.curation.symmetry import DECISIVE, switched_off
 from adavit.data.files.members import printable
+from adavit.runtime.paths import quoted
 from adavit.runtime.text_table import aligned
 from adavit.runtime.wording import counted, listed
 
@@ -161,7 +161,7 @@ def _pixels(check: DataCheck) -> list[str]:
         images = counted(len(seen.frames), "image has", "images have")
         lines.append(
             f"{images} a frame of one colour, which would be learnt: {listed(names_of(check, list(seen.frames)))}."
-            f" adavit data crop {shlex.quote(check.given)} --trim --out TRIMMED cuts frames away."
+            f" adavit data crop {quoted(check.given)} --trim --out TRIMMED cuts frames away."
         )
     return lines or [
         "No near-constant or very dark images, and no frames of one colour (text is not looked for)."

@@ -1,7 +1,6 @@
 """Versions of Python and of the packages that adavit needs or can use. Imports none of them: they may be broken."""
 
 import platform
-import shlex
 import sys
 from collections.abc import Iterator
 from importlib import metadata
@@ -10,6 +9,7 @@ from packaging.requirements import Requirement
 from packaging.version import InvalidVersion, Version
 
 from adavit.doctor.finding import Finding
+from adavit.runtime.paths import quoted
 
 SHOWN = ("adavit", "torch", "torchvision", "kornia", "torch-fidelity")
 """Packages whose versions are told in any case."""
@@ -69,7 +69,7 @@ def examine_versions() -> Iterator[Finding]:
     if unmet:
         wanted = [f"{each.name}{each.specifier}" for each in unmet]
         found += f" Expected {', '.join(wanted)}."
-        remedy = f"pip install --upgrade {shlex.join(wanted)}"
+        remedy = f"pip install --upgrade {' '.join(map(quoted, wanted))}"
     elif sys.version_info[:2] < OLDEST_PYTHON:
         found += " Expected Python 3.11 or later."
         remedy = "Make an environment with a later Python, and install adavit there."
@@ -91,7 +91,7 @@ def _extras(requirements: dict[str, list[Requirement]]) -> Finding:
     found = f"There: {', '.join(here) or 'none'}." + (
         f" Not there: {', '.join(missing)}." if missing else ""
     )
-    remedy = f"Where you need one: pip install 'adavit[{missing[0]}]'" if missing else ""
+    remedy = f'Where you need one: pip install "adavit[{missing[0]}]"' if missing else ""
     return Finding("extras", "ok", found, remedy, {"there": here, "missing": missing})
 
 

@@ -1,6 +1,5 @@
 """What `compare` puts side by side: the figures of a run, or of a file that `adavit evaluate` has written."""
 
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from adavit.runs.records import (
     read_records,
     recorded_metric,
 )
+from adavit.runtime.paths import quoted
 
 BEST, LAST = "best", "last"
 """Generators of a run."""
@@ -74,7 +74,7 @@ def figures_of(source: str) -> Iterator[ComparedFigure]:
             raise UserError(
                 f"run {source!r} has no record of a metric, expected {run.evaluations.name} or"
                 f" {run.metrics.name}."
-                f" Make one with adavit evaluate {shlex.quote(source)}."
+                f" Make one with adavit evaluate {quoted(source)}."
             )
     latest: list[ComparedFigure] = []
     for whole, record in ((each, part) for each in records for part in parts(each)):

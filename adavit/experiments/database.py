@@ -88,7 +88,7 @@ def open_storage(url: str, patience: Patience) -> RDBStorage:
         raise UserError(
             f"--storage needs the driver of {address.drivername!r}, which is not installed."
             " Expected a URL such as postgresql+psycopg://user@host/database; install it with:"
-            " pip install 'adavit[queue]'."
+            ' pip install "adavit[queue]".'
         ) from None
     except QueueUnreachable as error:
         _cannot_be_opened(url, error.cause)

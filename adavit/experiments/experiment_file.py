@@ -1,7 +1,6 @@
 """An experiment file, which is a grid or a sweep: where it is found, what both hold, how mistakes are worded."""
 
 import re
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -13,6 +12,7 @@ import yaml
 from adavit.config.layers import Values, flatten, merge, parse_yaml, read_preset
 from adavit.errors import UserError, shown
 from adavit.runtime.inputs import read_input
+from adavit.runtime.paths import quoted
 from adavit.runtime.wording import did_you_mean
 from adavit.runtime.yaml_text import load_yaml
 
@@ -129,7 +129,7 @@ def read_experiment(
         if key not in keys:
             remedy = f"Remove it.{did_you_mean(str(key), keys)}"
             if key in others:
-                remedy = f"Files with it are for adavit {others[key]} {shlex.quote(source)}."
+                remedy = f"Files with it are for adavit {others[key]} {quoted(source)}."
             raise UserError(
                 f"{source!r} has the key {shown(key)}, expected one of: {', '.join(keys)}. {remedy}"
             )

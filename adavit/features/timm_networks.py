@@ -244,12 +244,12 @@ def _module(name: str, named_by: NamedBy) -> Any:
     except ImportError as error:
         raise UserError(
             f"{named_by.setting}timm:... needs timm {needed} or later, which cannot be imported ({error})."
-            f" Install it with pip install 'adavit[timm]', or {named_by.otherwise}."
+            f' Install it with pip install "adavit[timm]", or {named_by.otherwise}.'
         ) from error
     if tuple(map(int, re.findall(r"\d+", found)[:3])) < OLDEST:
         raise UserError(
             f"{named_by.setting}timm:... found timm {found}, expected {needed} or later. Upgrade it with"
-            f" pip install --upgrade 'adavit[timm]', or {named_by.otherwise}."
+            f' pip install --upgrade "adavit[timm]", or {named_by.otherwise}.'
         )
     return module
 

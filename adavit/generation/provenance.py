@@ -1,6 +1,5 @@
 """Which generator drew images, in words, and where they must not lie."""
 
-import shlex
 from pathlib import Path
 
 from adavit.errors import UserError
@@ -8,6 +7,7 @@ from adavit.runs.directory import RunDirectory
 from adavit.runs.generator_file import StoredGenerator
 from adavit.runs.reading import mapping
 from adavit.runtime.files import RESULTS_MARK
+from adavit.runtime.paths import quoted
 
 
 def described(stored: StoredGenerator) -> str:
@@ -32,7 +32,7 @@ def before_training(stored: StoredGenerator) -> str:
     what = (
         "untrained"
         if source is None
-        else f"what its run started from (--transfer {shlex.quote(source)})"
+        else f"what its run started from (--transfer {quoted(source)})"
     )
     return f"Warning: this generator is {what}; train longer for a better one.{last}"
 

@@ -1,11 +1,10 @@
 """The README beside imported networks: where they are from, what they are, on whose terms they may be used."""
 
-import shlex
-
 from adavit.data.files.members import printable
 from adavit.importing.networks import ImportedNetworks
 from adavit.runs.imported_folder import ImportedFolder
 from adavit.runtime.cells import markdown_cell, markdown_code
+from adavit.runtime.paths import quoted
 
 LICENCE = (
     "Weights that NVIDIA has published (FFHQ, AFHQ, MetFaces, BreCaHAD, CIFAR-10, LSUN and others of StyleGAN2,"
@@ -36,7 +35,7 @@ def readme_of(networks: ImportedNetworks, folder: ImportedFolder) -> str:
     notes = [note for *_, network in there for note in network.notes]
     trained = f"It was trained on {networks.images:,} images.\n" if networks.images else ""
     data = f"Its images were {markdown_code(networks.data)}.\n" if networks.data else ""
-    quoted = shlex.quote(printable(folder.path.name))
+    quoted_path = quoted(printable(folder.path.name))
     remarks = "".join(f"- {note}\n" for note in dict.fromkeys([*networks.left_out, *notes]))
     return f"""# {markdown_cell(networks.name)}
 
@@ -54,7 +53,7 @@ Nothing of that file was run; these are its numbers under other names.
 
 ## Use
 ```
-adavit generate {quoted} --seeds 0-31 --truncation 0.7 --noise fixed --grid --out drawn
-adavit train --data my_photos --transfer {quoted}
+adavit generate {quoted_path} --seeds 0-31 --truncation 0.7 --noise fixed --grid --out drawn
+adavit train --data my_photos --transfer {quoted_path}
 ```
 """

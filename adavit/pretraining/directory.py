@@ -1,7 +1,6 @@
 """The folder of a pre-training: the one owner of the names of its files."""
 
 import contextlib
-import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generation_names import generations
+from adavit.runtime.paths import quoted
 
 
 class PretrainingDirectory:
@@ -83,7 +83,7 @@ class PretrainingDirectory:
     @property
     def resume_command(self) -> str:
         """What a person types to go on with it."""
-        return f"adavit pretrain --resume {shlex.quote(str(self.path))}"
+        return f"adavit pretrain --resume {quoted(str(self.path))}"
 
     def checkpoints(self) -> list[Path]:
         """The checkpoints there are, the newest first."""

@@ -1,7 +1,6 @@
 """What a person types to train a run that begins with the trunk of a pre-training."""
 
 import json
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from adavit.config.auto import resolve
 from adavit.config.layers import flatten
 from adavit.config.run import RunConfig
 from adavit.config.short_names import SHORT_NAMES
+from adavit.runtime.paths import quoted
 from adavit.training.start.workload import Workload, facts_of
 
 NOT_OF_TRUNKS = {"kind", "minibatch_std_group"}
@@ -39,7 +39,7 @@ def train_command(workload: Workload, trunk: Path) -> str:
     for key, value in _needed_settings(workload).items():
         written = value if isinstance(value, str) else json.dumps(value)
         words += ["--set", f"discriminator.{key}={written}"]
-    return shlex.join(words)
+    return " ".join(map(quoted, words))
 
 
 def _needed_settings(workload: Workload) -> dict[str, Any]:

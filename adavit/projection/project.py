@@ -1,6 +1,5 @@
 """`project`: images of one's own in a trained generator, with the files that are made of each."""
 
-import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,7 +31,7 @@ from adavit.runtime.choices import check_choice
 from adavit.runtime.console import Console, console_or_here
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import write_bytes, write_json
-from adavit.runtime.paths import takes_paths
+from adavit.runtime.paths import quoted, takes_paths
 from adavit.runtime.pictures import result_png
 from adavit.runtime.wording import counted, listed
 from adavit.styles.classes import choose_class
@@ -164,7 +163,7 @@ def project(
             )
             console.note(
                 f"In {folder} {stay} ({listed(others)}), which adavit generate --styles"
-                f" {shlex.quote(str(folder))} draws too."
+                f" {quoted(str(folder))} draws too."
             )
         if stale := [each.folder.name for each in writer.done if each.has_other_tuned]:
             console.note(

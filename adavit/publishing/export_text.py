@@ -17,7 +17,7 @@ def summarise_export(made: Export) -> str:
     )
     if made.files[0].difference is None:
         lines.append(
-            f"Not checked against the generator: {made.runtime} is not installed (pip install 'adavit[onnx]')."
+            f'Not checked against the generator: {made.runtime} is not installed (pip install "adavit[onnx]").'
         )
     return "\n".join(lines)
 

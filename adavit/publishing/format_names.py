@@ -1,10 +1,10 @@
 """Formats that a generator is exported to, by name. No torch, so that a mistake is told at once."""
 
-import shlex
 from pathlib import Path
 
 from adavit.errors import UserError
 from adavit.runtime.choices import check_choice
+from adavit.runtime.paths import quoted
 
 ENDINGS = {"onnx": ".onnx", "torchscript": ".pt", "program": ".pt2"}
 """How the name of a file of each format ends."""
@@ -24,5 +24,5 @@ def check_ending(out: Path, to: str) -> None:
         named = (out / "generator" if is_folder else out).with_suffix(ENDINGS[to])
         raise UserError(
             f"--out {str(out)!r} is to be of the format {to}, expected a name that ends in {ENDINGS[to]}. Write"
-            f" --out {shlex.quote(str(named))}{other}."
+            f" --out {quoted(str(named))}{other}."
         )

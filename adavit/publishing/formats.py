@@ -123,7 +123,7 @@ class OnnxFormat:
             if _installed(name) is None:
                 raise UserError(
                     f"--to onnx needs the package {name}, which is not installed. Install it with pip install"
-                    " 'adavit[onnx]', or export with --to program, which needs none."
+                    ' "adavit[onnx]", or export with --to program, which needs none.'
                 )
 
     def encode(

@@ -1,6 +1,5 @@
 """`publish`: a generator and its card to a hub of models, and nothing else."""
 
-import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from adavit.runs.hub import (
 )
 from adavit.runs.reading import mapping, read_json, text
 from adavit.runs.shared_names import HERE
-from adavit.runtime.paths import takes_paths
+from adavit.runtime.paths import quoted, takes_paths
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ def _files(stored: StoredGenerator, folder: Path, repository: str) -> tuple[Sent
     if read_json(folder / FACTS).get(DIGEST) != _digest(weights):
         raise UserError(
             f"the card in {str(folder)!r} is of other weights than {str(stored.path)!r}, expected the card of these."
-            f" Write it anew: adavit card {shlex.quote(str(stored.path))}."
+            f" Write it anew: adavit card {quoted(str(stored.path))}."
         )
     page, *others = (
         SentFile(name, folder / name, (folder / name).read_bytes())

@@ -4,7 +4,6 @@ import contextlib
 import itertools
 import os
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from adavit.runtime.files import (
     remove_unfinished,
 )
 from adavit.runtime.locks import is_locked, locked
+from adavit.runtime.paths import quoted
 
 _GRID = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)kimg\.png")
 _KEPT = re.compile(r"generator-(\d{6,9}(?:\.\d{3})?)\.safetensors")
@@ -188,7 +188,7 @@ class RunDirectory:
             raise UserError(
                 f"the run in {str(path)!r} was ended before it had written its"
                 f" {directory.config.name}, expected settings to go on with. Begin it once more:"
-                f" adavit train with the settings it had and --out {shlex.quote(str(path))}."
+                f" adavit train with the settings it had and --out {quoted(str(path))}."
             )
         if not directory.is_run():
             raise UserError(
@@ -201,7 +201,7 @@ class RunDirectory:
     @property
     def resume_command(self) -> str:
         """What a person types to go on with the run."""
-        return f"adavit train --resume {shlex.quote(str(self.path))}"
+        return f"adavit train --resume {quoted(str(self.path))}"
 
     @property
     def is_cell(self) -> bool:

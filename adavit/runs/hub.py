@@ -95,7 +95,7 @@ def hub_library(source: str) -> ModuleType:
     except ImportError:
         raise UserError(
             f"{source!r} is on a hub, which needs the package huggingface_hub, which is not installed. Install it with"
-            " pip install 'adavit[hub]', or name a file."
+            ' pip install "adavit[hub]", or name a file.'
         ) from None
 
 

@@ -1,6 +1,5 @@
 """Runs that have trained and have no checkpoint any more: begun again at 0 they would lose what they have left."""
 
-import shlex
 from pathlib import Path
 
 from adavit.errors import UserError
@@ -8,6 +7,7 @@ from adavit.runs.directory import RunDirectory
 from adavit.runs.ending_note import is_pruned
 from adavit.runs.reading import read_weights_metadata
 from adavit.runs.records import read_records
+from adavit.runtime.paths import quoted
 
 
 def has_trained(directory: RunDirectory) -> bool:
@@ -38,7 +38,7 @@ def check_none_lost(directory: RunDirectory) -> None:
     why = "since adavit runs prune has removed them" if pruned else "though it has trained"
     remedy = "Take another run" if pruned else f"Bring its {directory.checkpoint.name} back"
     for generator in _best_and_last(directory)[:1]:
-        remedy += f"; a new run starts from its generator: adavit train --transfer {shlex.quote(str(generator))}"
+        remedy += f"; a new run starts from its generator: adavit train --transfer {quoted(str(generator))}"
     raise UserError(
         f"the run in {str(directory.path)!r} has no checkpoint any more, {why}; expected one with its networks."
         f" {remedy}."

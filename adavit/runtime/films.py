@@ -109,7 +109,7 @@ class Mp4Film(FilmFile):
         if find_spec("av") is None:
             raise UserError(
                 f"--out {str(self.path)!r} needs PyAV, expected it to be installed. Install it with pip"
-                " install 'adavit[video]', or write a .gif, a .webp or a folder."
+                ' install "adavit[video]", or write a .gif, a .webp or a folder.'
             )
         self._encoder = _encoder()
 
@@ -250,7 +250,7 @@ def _encoder() -> str:
             return name
     raise UserError(
         f"this PyAV {av.__version__} has no encoder for MP4, expected one of: {', '.join(ENCODERS)}. Install"
-        " another with pip install --upgrade 'adavit[video]', or write a .gif, a .webp or a folder."
+        ' another with pip install --upgrade "adavit[video]", or write a .gif, a .webp or a folder.'
     )
 
 

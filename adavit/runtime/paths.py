@@ -8,7 +8,10 @@ import difflib
 import functools
 import inspect
 import os
+import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -19,6 +22,9 @@ from adavit.runtime.wording import NEAR
 AnyPath = TypeVar("AnyPath", str, Path)
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+
+_PLAIN_ON_WINDOWS = re.compile(r"[\w\\/:.+=-]+")
+"""What neither cmd.exe nor PowerShell takes for more than letters."""
 
 
 def expand_home(path: AnyPath) -> AnyPath:
@@ -69,6 +75,22 @@ def near_paths(path: Path) -> list[str]:
     return [str(path.parent / name) for name in found]
 
 
+def quoted(text: str) -> str:
+    """One word of a command that a person types, for the shell of this system.
+
+    On Windows cmd.exe knows double quotes alone, and a path is no reason for any.
+
+    Args:
+        text: A path, or anything else that is given to a command.
+    """
+    if sys.platform != "win32":
+        return shlex.quote(text)
+    if _PLAIN_ON_WINDOWS.fullmatch(text):
+        return text
+    # The blank in front has it quoted, whatever it holds; what is quoted keeps its backslashes.
+    return f'"{subprocess.list2cmdline([f" {text}"])[2:]}'
+
+
 def check_png(path: Path) -> None:
     """Refuses to write a PNG under the name of something else.
 
@@ -78,7 +100,7 @@ def check_png(path: Path) -> None:
     if path.suffix.lower() != ".png":
         raise UserError(
             f"--out {str(path)!r} ends in {path.suffix or 'nothing'}, expected .png. Write for example --out"
-            f" {shlex.quote(path.stem or 'picture')}.png."
+            f" {quoted(path.stem or 'picture')}.png."
         )
 
 

@@ -1,6 +1,5 @@
 """How a run ends, or goes wrong, in words: what happened, and which checkpoint is good."""
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from adavit.errors import RunError
 from adavit.runs.directory import RunDirectory
 from adavit.runs.records import is_untrained
 from adavit.runtime.device_failure import DeviceFailed, failed_device
+from adavit.runtime.paths import quoted
 from adavit.runtime.signals import Stopped
 from adavit.training.progress import NEVER, Progress
 
@@ -53,10 +53,10 @@ def last_words(ending: str, used: str, directory: RunDirectory) -> str:
     over = f"{ending}{used}. Everything is in {directory.path}."
     if directory.is_cell:  # looked at beside the others, in a report
         return over
-    quoted = shlex.quote(str(directory.path))
+    quoted_path = quoted(str(directory.path))
     return (
-        f"{over}\nDraw from it: adavit generate {quoted} --seeds 0-63 --grid --out drawn, or by sliders:"
-        f" adavit studio {quoted} --open"
+        f"{over}\nDraw from it: adavit generate {quoted_path} --seeds 0-63 --grid --out drawn, or by sliders:"
+        f" adavit studio {quoted_path} --open"
     )
 
 
@@ -138,7 +138,7 @@ def collapse_warning(progress: Progress, directory: RunDirectory, sound: Path | 
         f" {best[name]:.4g}, of {_kimg(best['images'])}, and the first was {first[name]:.4g}. Kept"
         f" are {kept}the best generator as {directory.best_generator}. Start a new run with a"
         " larger training.r1_gamma or smaller learning rates"
-        + ("." if sound is None else f"; --transfer {shlex.quote(str(sound))} starts from there.")
+        + ("." if sound is None else f"; --transfer {quoted(str(sound))} starts from there.")
     )
 
 

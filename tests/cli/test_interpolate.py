@@ -39,7 +39,7 @@ def test_loops_lie_in_a_grid_and_z_is_another_way(adavit: Adavit) -> None:
         ("--seeds 1 --out a.gif", "--seeds and --styles name 1, expected at least 2"),
         ("--seeds 1,18446744073709551616 --out a.gif", "expected numbers below 2^64"),
         ("--seeds 1,2 --out a.gif --grid 3", "--grid is '3', expected columns x rows"),
-        ("--seeds 1,2 --out a.mp4", "pip install 'adavit[video]'"),
+        ("--seeds 1,2 --out a.mp4", 'pip install "adavit[video]"'),
     ],
 )
 def test_mistakes_are_told(

@@ -1,8 +1,7 @@
 """What a new run says about images that would spoil it: the cheap half of `adavit data check`."""
 
-import shlex
-
 from adavit.curation.glance import advice, glance
+from adavit.runtime.paths import quoted
 from adavit.training.start.workload import Workload
 
 
@@ -20,5 +19,5 @@ def advice_on(workload: Workload) -> list[str]:
         inside=images.inside,
         chosen=workload.split.train,
     )
-    quoted = shlex.quote(str(config.data.source))
-    return advice(seen, quoted, conditional=config.data.cond)
+    quoted_path = quoted(str(config.data.source))
+    return advice(seen, quoted_path, conditional=config.data.cond)

@@ -56,7 +56,7 @@ def test_versions_and_extras_that_are_there(installed: dict[str, str]) -> None:
     assert "torch 2.15.0+cu132" in found.found
     assert found.facts["torch-fidelity"] == "0.4.0"
     assert (extras.state, extras.found) == ("ok", "There: timm. Not there: queue.")
-    assert extras.remedy == "Where you need one: pip install 'adavit[queue]'"
+    assert extras.remedy == 'Where you need one: pip install "adavit[queue]"'
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_without_its_library_a_network_of_timm_is_told_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(UserError, match=r"needs timm.*pip install 'adavit\[timm\]', or leave"):
+    with pytest.raises(UserError, match=r'needs timm.*pip install "adavit\[timm\]", or leave'):
         find_network("timm:some_network_that_nobody_has_asked_for")
 
 

@@ -57,7 +57,7 @@ def test_an_absent_package_is_named_with_its_extra(
     monkeypatch: pytest.MonkeyPatch, absent: str
 ) -> None:
     monkeypatch.setitem(sys.modules, absent, None)
-    with pytest.raises(UserError, match=rf"package {absent}, .* pip install 'adavit\[onnx\]'"):
+    with pytest.raises(UserError, match=rf'package {absent}, .* pip install "adavit\[onnx\]"'):
         FORMATS["onnx"].check()
 
 

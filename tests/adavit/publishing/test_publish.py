@@ -126,7 +126,7 @@ def test_without_huggingface_hub_the_extra_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     publish(str(run.path), "hub:me/small")
-    with pytest.raises(UserError, match=r"huggingface_hub, .* pip install 'adavit\[hub\]'"):
+    with pytest.raises(UserError, match=r'huggingface_hub, .* pip install "adavit\[hub\]"'):
         publish(str(run.path), "hub:me/small", yes=True)
 
 

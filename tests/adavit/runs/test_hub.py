@@ -113,7 +113,7 @@ def test_a_hub_that_is_slow_to_answer_is_waited_for(
 
 def test_without_huggingface_hub_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(UserError, match=r"not installed.* pip install 'adavit\[hub\]'"):
+    with pytest.raises(UserError, match=r'not installed.* pip install "adavit\[hub\]"'):
         adavit.load_generator("hub:me/x")
 
 

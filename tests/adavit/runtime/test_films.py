@@ -159,7 +159,7 @@ def test_what_cannot_be_written_is_refused_before_it_is_drawn(
         with pytest.raises(UserError, match="cannot be made"):
             film_at(blocked / name, 30).check(5, 34, 22)
     monkeypatch.setattr("adavit.runtime.films.find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"needs PyAV, .* pip install 'adavit\[video\]', or write"):
+    with pytest.raises(UserError, match=r'needs PyAV, .* pip install "adavit\[video\]", or write'):
         film_at(tmp_path / "a.mp4", 30)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
@@ -188,7 +188,7 @@ def test_an_encoder_that_is_absent_names_the_extra(
     with av.open(str(tmp_path / "a.mp4")) as container:
         assert container.streams.video[0].codec_context.name == "mpeg4"
     monkeypatch.setattr(av, "codecs_available", {"h264"})
-    with pytest.raises(UserError, match=r"no encoder for MP4, .* 'adavit\[video\]'"):
+    with pytest.raises(UserError, match=r'no encoder for MP4, .* "adavit\[video\]"'):
         film_at(tmp_path / "b.mp4", 5)
 
 

@@ -1,4 +1,5 @@
 import pwd
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from adavit.runtime.paths import (
     expand_home,
     home_folder,
     near_paths,
+    quoted,
     takes_paths,
 )
 
@@ -193,3 +195,25 @@ def test_names_that_would_meet_are_numbered_without_taking_a_number_that_is_ther
     given = ["a", "A", "a-2", "b", "a"]
     assert distinct_names(given) == ["a", "A-2", "a-2-2", "b", "a-3"]
     assert distinct_names(["grid"], taken=["Grid", "grid-2"]) == ["grid-3"]
+
+
+@pytest.mark.parametrize(
+    ("text", "on_windows", "elsewhere"),
+    [
+        (r"C:\runs\00001-a", r"C:\runs\00001-a", r"'C:\runs\00001-a'"),
+        ("runs/mine", "runs/mine", "runs/mine"),
+        ("my run", '"my run"', "'my run'"),
+        ("C:\\my run\\", '"C:\\my run\\\\"', "'C:\\my run\\'"),
+        ("a&b", '"a&b"', "'a&b'"),
+        ("torch>=2", '"torch>=2"', "'torch>=2'"),
+        ('a={"b": 1}', '"a={\\"b\\": 1}"', """'a={"b": 1}'"""),
+        ("it's", '"it\'s"', """'it'"'"'s'"""),
+        ("", '""', "''"),
+    ],
+)
+def test_a_word_is_quoted_for_the_shell_of_the_system(
+    text: str, on_windows: str, elsewhere: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for system, expected in (("win32", on_windows), ("linux", elsewhere), ("darwin", elsewhere)):
+        monkeypatch.setattr(sys, "platform", system)
+        assert quoted(text) == expected

@@ -213,7 +213,7 @@ def test_a_network_that_cannot_be_had_is_told_before_data_are_loaded(
     vit = f"torchvision:vit_b_16:{tmp_path / 'vit.pth'}"
     for section, message in [
         ({"network": f"torchvision:resnet18:{tmp_path / 'nothing.pth'}"}, r"nothing\.pth names no"),
-        ({"network": "timm:any_network"}, r"pip install 'adavit\[timm\]'"),
+        ({"network": "timm:any_network"}, r'pip install "adavit\[timm\]"'),
         ({"network": vit, "side": 72}, "must be a multiple of the 16 px"),
         ({"network": vit, "side": 64, "maps": 5}, r"features\.maps is 5"),
         # 3x3 pixels are too few, and 64 the side that follows from the resolution.
