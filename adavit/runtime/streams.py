@@ -4,6 +4,7 @@ import contextlib
 import errno
 import io
 import os
+import stat
 import sys
 import unicodedata
 from collections.abc import Iterator
@@ -86,7 +87,9 @@ class _FileWithoutReader(io.FileIO):
     def __init__(self, number: int) -> None:
         super().__init__(number, "wb", closefd=False)
         # A terminal that was closed is none any more; on a file EIO is a disk that fails.
-        self._reader_left = (errno.EPIPE, errno.EIO) if self.isatty() else (errno.EPIPE,)
+        self._reader_left = {errno.EPIPE, errno.EIO} if self.isatty() else {errno.EPIPE}
+        if sys.platform == "win32" and stat.S_ISFIFO(os.fstat(number).st_mode):
+            self._reader_left.add(errno.EINVAL)  # what Windows says of a pipe whose reader is gone
 
     def write(self, data: Any, /) -> int:
         """Number of bytes written, or dropped."""

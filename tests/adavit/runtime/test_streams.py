@@ -1,5 +1,7 @@
 """Small processes of their own, because the streams of this one are pytest's."""
 
+import errno
+import io
 import os
 import subprocess
 import sys
@@ -7,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from adavit.runtime import streams
 from adavit.runtime.streams import for_terminal
 
 ROOT = Path(__file__).parents[3]
@@ -94,6 +97,38 @@ def test_a_reader_that_leaves_does_not_end_the_program(lines: int) -> None:
     process.stdin.close()
     errors = process.stderr.read()
     assert (process.wait(), errors) == (7, b"")
+
+
+@pytest.mark.parametrize(
+    ("system", "to_pipe", "is_dropped"),
+    [("win32", True, True), ("win32", False, False), ("linux", True, False)],
+)
+def test_a_pipe_whose_reader_is_gone_is_invalid_on_windows(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    system: str,
+    to_pipe: bool,
+    is_dropped: bool,
+) -> None:
+    class Refusing(io.FileIO):
+        def write(self, data: object, /) -> int:
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    class File(streams._FileWithoutReader, Refusing):
+        """What it asks its base to write is refused."""
+
+    ends = [*os.pipe(), os.open(tmp_path / "file", os.O_WRONLY | os.O_CREAT)]
+    monkeypatch.setattr(sys, "platform", system)
+    try:
+        file = File(ends[1] if to_pipe else ends[2])
+        if is_dropped:
+            assert file.write(b"four") == 4
+        else:
+            with pytest.raises(OSError, match="Invalid argument"):
+                file.write(b"four")
+    finally:
+        for end in ends:
+            os.close(end)
 
 
 def test_a_terminal_that_is_closed_does_not_end_the_program() -> None:
