@@ -1,6 +1,7 @@
 """The CUDA devices that torch can use, or why it can use none."""
 
 import glob
+import shutil
 from collections.abc import Iterator
 
 import torch
@@ -29,17 +30,27 @@ def examine_cards() -> Iterator[Finding]:
 def _none() -> Finding:
     built = torch.version.cuda or torch.version.hip
     files = glob.glob(DRIVEN)
+    if files:
+        there = f"{counted(len(files), 'NVIDIA card is', 'NVIDIA cards are')} in this machine"
+    elif shutil.which("nvidia-smi"):  # of the driver; Windows has no such files
+        there = "A driver of NVIDIA is on this machine"
+    else:
+        there = ""
     why = (why_no_cuda() or "none is visible") if built else "this torch is built without CUDA"
     means = "Training runs on the CPU: small networks, up to 32 px unless you ask for more; photographs take a night."
-    if not files:
+    if not there:
         return Finding("devices", "note", f"No CUDA device: {why}. {means}", facts={"cuda": []})
+    remedy = "Install torch anew as pytorch.org says for CUDA, with its index: pip alone may bring a build for the CPU."
+    if built:
+        remedy = (
+            "Install the build of torch for your driver (https://pytorch.org/get-started/locally), or a driver for"
+            f" CUDA {torch.version.cuda or 'of that build'}; CUDA_VISIBLE_DEVICES may hide cards too."
+        )
     return Finding(
         "devices",
         "note",
-        f"{counted(len(files), 'NVIDIA card is', 'NVIDIA cards are')} in this machine, but torch can use none: {why}."
-        f" {means}",
-        "Install the build of torch for your driver (https://pytorch.org/get-started/locally), or a driver for CUDA"
-        f" {torch.version.cuda or 'of that build'}; CUDA_VISIBLE_DEVICES may hide cards too.",
+        f"{there}, but torch can use none: {why}. {means}",
+        remedy,
         {"cuda": []},
     )
 

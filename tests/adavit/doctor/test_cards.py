@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ GB = 10**9
 def no_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(cards, "DRIVEN", str(tmp_path / "nvidia[0-9]*"))
+    monkeypatch.setattr(shutil, "which", lambda name: None)
     monkeypatch.setattr(cards, "why_no_cuda", lambda: "Found no NVIDIA driver")
     return tmp_path
 
@@ -39,7 +41,24 @@ def test_a_card_that_torch_cannot_use_has_a_remedy(
     assert found.state == "note"
     assert "2 NVIDIA cards are in this machine" in found.found
     assert "this torch is built without CUDA" in found.found
+    assert "Install torch anew as pytorch.org says for CUDA" in found.remedy
+    monkeypatch.setattr(torch.version, "cuda", "13.2")
+    (found,) = examine_cards()
     assert "https://pytorch.org" in found.remedy
+    assert "or a driver for CUDA 13.2" in found.remedy
+
+
+def test_a_card_is_known_by_its_drivers_program_where_it_has_no_file(
+    no_files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, where what pip installs is built for the CPU."""
+    monkeypatch.setattr(shutil, "which", {"nvidia-smi": "nvidia-smi.exe"}.get)
+    monkeypatch.setattr(torch.version, "cuda", None)
+    monkeypatch.setattr(torch.version, "hip", None)
+    (found,) = examine_cards()
+    assert found.found.startswith("A driver of NVIDIA is on this machine, but torch can use none")
+    assert "this torch is built without CUDA" in found.found
+    assert "Install torch anew as pytorch.org says for CUDA" in found.remedy
 
 
 def with_cards(monkeypatch: pytest.MonkeyPatch, free: int, error: Exception | None = None) -> None:
