@@ -8,6 +8,8 @@ anything is read. Pickled objects are refused.
 import hashlib
 import http.client
 import pickle
+import ssl
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -217,6 +219,13 @@ def _why(error: Exception) -> str:
     if isinstance(error, urllib.error.HTTPError) or not isinstance(error, OSError):
         return str(error)
     cause = getattr(error, "reason", error)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        why = f"the server's certificate is not trusted ({cause.verify_message}): this Python may have no certificates"
+        if sys.platform == "darwin":  # that of python.org brings none until then
+            why += (
+                '; run "Install Certificates.command" in its folder of Applications, and try again'
+            )
+        return why
     return f"no connection: {getattr(cause, 'strerror', None) or cause}"
 
 

@@ -2,8 +2,12 @@ import hashlib
 import http.server
 import pickle
 import socket
+import ssl
+import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -134,6 +138,27 @@ def test_a_closed_port_fails_at_once() -> None:
         ):
             weights(f"http://127.0.0.1:{unused.getsockname()[1]}/weights.pth").find()
     assert time.perf_counter() - start < 2
+
+
+@pytest.mark.usefixtures("empty_torch_home")
+@pytest.mark.parametrize("system", ["linux", "darwin"])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_python_without_certificates_is_told_what_it_lacks(
+    monkeypatch: pytest.MonkeyPatch, system: str, wrapped: bool
+) -> None:
+    refused = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    refused.verify_message = "unable to get local issuer certificate"
+
+    def urlopen(url: str, *, timeout: float) -> None:
+        raise urllib.error.URLError(refused) if wrapped else refused
+
+    monkeypatch.setattr(urllib.request, "urlopen", urlopen)
+    monkeypatch.setattr(sys, "platform", system)
+    with pytest.raises(WeightsAbsentError) as caught:
+        weights("https://weights.invalid/weights.pth").find()
+    message = str(caught.value)
+    assert "not trusted (unable to get local issuer certificate): this Python may have" in message
+    assert ('run "Install Certificates.command"' in message) == (system == "darwin")
 
 
 @pytest.mark.usefixtures("empty_torch_home")
