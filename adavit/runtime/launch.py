@@ -1,6 +1,7 @@
 """Starting the processes of a run on this machine with torchrun's own agent, in this process."""
 
 import contextlib
+import inspect
 import logging
 import math
 import os
@@ -81,7 +82,7 @@ def launch(
             max_restarts=restarts,
             monitor_interval=0.1,
             logs_specs=DefaultLogsSpecs(log_dir=reports),
-            shutdown_timeout=TIME_TO_STOP_S,
+            **_patience(LaunchConfig),
             signals_to_handle="",
         )
         start = elastic_launch(config, sys.executable)
@@ -103,6 +104,12 @@ def launch(
                 ) from None
             return min(codes, default=1)
     return 0
+
+
+def _patience(config: type) -> dict[str, Any]:
+    """How long processes have that were asked to stop; older versions of torch know no word for it, and wait 30 s."""
+    name = "shutdown_timeout"
+    return {name: TIME_TO_STOP_S} if name in inspect.signature(config).parameters else {}
 
 
 @contextlib.contextmanager

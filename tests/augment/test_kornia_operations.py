@@ -6,6 +6,7 @@ from typing import Any
 import kornia.augmentation
 import pytest
 import torch
+import torch.nn.functional as F
 from kornia.augmentation import AugmentationBase2D, MixAugmentationBaseV2
 
 from adavit.augment import AugmentPipe
@@ -50,8 +51,28 @@ def of_one_image() -> list[str]:
     ]
 
 
+def has_second_derivative_of_sampling() -> bool:
+    places = torch.zeros(1, 1, 1, 2, requires_grad=True)
+    found = F.grid_sample(torch.ones(1, 1, 2, 2), places, align_corners=False)
+    (slope,) = torch.autograd.grad(found.sum(), places, create_graph=True)
+    try:
+        torch.autograd.grad(slope.sum(), places)
+    except RuntimeError:
+        return False
+    return True
+
+
+WARPING = (
+    *("RandomAffine", "RandomElasticTransform", "RandomFisheye", "RandomPerspective"),
+    *("RandomRotation", "RandomRotation90", "RandomShear", "RandomThinPlateSpline"),
+    "RandomTranslate",
+)
+
+
 @pytest.mark.parametrize("name", [n for n in of_one_image() if n not in (*NO_GRADIENT, *CANNOT)])
 def test_an_operation_works_under_p(name: str) -> None:
+    if name in WARPING and not has_second_derivative_of_sampling():
+        pytest.skip("older versions of torch have no second derivative of grid_sample")
     module, multiplier = kornia_operation(name, 0.5, **NEEDED.get(name, {}))
     assert multiplier == 0.5
     check_operation(module, (3, 16, 16), twice=True)
