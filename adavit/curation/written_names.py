@@ -22,9 +22,11 @@ class WrittenNames:
 
     Args:
         unfit: Characters that the place has another use for; each becomes "_".
+        alike: Whether names that differ in case or Unicode form alone are of one file there, as on macOS and Windows.
     """
 
-    def __init__(self, unfit: str = "") -> None:
+    def __init__(self, unfit: str = "", *, alike: bool = False) -> None:
+        self._alike = alike
         self._fit = str.maketrans(unfit, "_" * len(unfit))
         self._folders = {"": ""}  # as they are written, by what they are in the source
         self._exact = {LABEL_FILE}
@@ -88,7 +90,7 @@ class WrittenNames:
 
     def _chosen(self, folder: str, choices: Iterable[str], *, on_every_system: bool = False) -> str:
         def is_free(name: str) -> bool:
-            if on_every_system:
+            if on_every_system or self._alike:
                 return _file_of(name) not in self._on_every_system
             return name not in self._exact
 

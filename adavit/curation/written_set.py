@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import shutil
+import sys
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -119,7 +120,7 @@ class SetWriter:
 
 class _FolderWriter(SetWriter):
     def __init__(self, folder: Path) -> None:
-        super().__init__(WrittenNames(UNFIT_IN_FOLDERS))
+        super().__init__(WrittenNames(UNFIT_IN_FOLDERS, alike=sys.platform in ("win32", "darwin")))
         self._folder = folder
 
     def link(self, name: str, path: Path) -> str:

@@ -91,3 +91,20 @@ def test_folders_that_will_come_keep_their_names() -> None:
         *("a.jpg", "a.png/1.png", "A.gif", "b_2"),
         *("b/c.png/2.png", "b/c.bmp", "dataset.json_2/3.png"),
     ]
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_files_and_folders_that_the_place_takes_for_one_stay_two(alike: bool) -> None:
+    names = WrittenNames(alike=alike)
+    files = ["Cats/IMG_1.JPG", "Cats/IMG_1.jpg", "cats/1.png", "\u00e9.png", "e\u0301.png"]
+    names.keep_folders(files)
+    written = [names.of_file(name) for name in files]
+    if alike:
+        files = [
+            "Cats/IMG_1.JPG",
+            "Cats/IMG_1_2.jpg",
+            "cats_2/1.png",
+            "\u00e9.png",
+            "e\u0301_2.png",
+        ]
+    assert written == files
