@@ -87,7 +87,8 @@ def write_cleaned(check: DataCheck, opened: SourceSet, out: Path) -> Cleaned:
         if not doubtful & set(group):
             copies |= set(group) - {max(group, key=worth)}
     blank = set(check.seen.blank) - copies - doubtful
-    kept = [at for at in range(len(check.images)) if at not in copies | doubtful | blank]
+    left_out = copies | doubtful | blank
+    kept = [at for at in range(len(check.images)) if at not in left_out]
     # Frames of one file share it, and it stays while one of them does.
     files = {file.name: file for file in map(opened.file_of, kept)}
     if not files:

@@ -157,7 +157,8 @@ def store(
     with unfinished_file(folder, _UNFINISHED) as (file, finish):
         file.write(json.dumps({**stored, "digest": _digest_of(stored)}).encode())
         finish(folder / f"{key}.json")
-    trim(cache_dir, keep=[folder / f"{image_set.fingerprint}.npy"])
+    mark_used(folder / f"{image_set.fingerprint}.npy")
+    trim(cache_dir)
     _remove_unnamed(folder)
 
 

@@ -12,7 +12,7 @@ from adavit.runtime.resolution import Resolution
 from adavit.runtime.wording import size
 
 _DECODED_CHANNELS = 4
-"""Images are RGBA until all of them are known."""
+"""Images are RGBA until all of them are known; on a disk what is kept of them comes beside that."""
 
 
 def writable(cache_dir: Path) -> Path | None:
@@ -40,13 +40,14 @@ def check_room(images: int, resolution: Resolution, cache_dir: Path | None) -> N
     if memory is None or _DECODED_CHANNELS * needed <= memory:
         return
     disk = 0 if cache_dir is None else shutil.disk_usage(cache_dir).free
-    if needed <= disk:
+    on_disk = (_DECODED_CHANNELS + 1) * needed
+    if on_disk <= disk:
         return
     kept = f"the disk of the cache {str(cache_dir)!r} has {size(disk)}"
     if cache_dir is None:
         kept = "the folder of the cache cannot be written"
     raise RunError(
-        f"{images:,} images of {resolution.plain} px take at least {size(needed)}, but {kept}"
+        f"{images:,} images of {resolution.plain} px take at least {size(on_disk)} while they are decoded, but {kept}"
         f" and the memory has {size(memory)} free. Expected"
         " room on the disk; make some, or name another folder with ADAVIT_CACHE; in training a lower"
         " --resolution needs less."

@@ -98,7 +98,7 @@ class SweepPlan:
         # A study of its own: one that is used again remembers the trials as they were before.
         return optuna.load_study(study_name=self.name, storage=queue.storage, sampler=sampler)
 
-    def make_cell(self, job: str, chosen: Values) -> Cell:
+    def make_cell(self, job: str, chosen: Values, sources: Sources | None = None) -> Cell:
         """The run with the settings that the sampler has chosen."""
         label = ", ".join(
             f"{key.partition('.')[2]} {_shown(value)}" for key, value in chosen.items()
@@ -107,7 +107,13 @@ class SweepPlan:
         if self.marked:
             settings = decided_by_unseen(settings)
         return make_cell(
-            self.sweep.name, settings, axes=chosen, varied=chosen, label=label, job=job
+            self.sweep.name,
+            settings,
+            axes=chosen,
+            varied=chosen,
+            label=label,
+            job=job,
+            sources=sources,
         )
 
     def watch(self, queue: Queue, claim: Claim, directory: CellDirectory) -> Callable[[], None]:
@@ -297,12 +303,13 @@ def _suggest(trial: optuna.Trial, key: str, distribution: BaseDistribution) -> A
 
 
 def _table(plan: SweepPlan, queue: Queue, folder: Path, outcomes: dict[str, Outcome]) -> str:
-    found = []
+    found, sources = [], Sources()  # the images are read once, not for each run
     failures = [outcome.reason for outcome in outcomes.values() if outcome.state == "failed"]
     for trial in queue.study.get_trials(deepcopy=False, states=DONE):
         job = trial.user_attrs[JOB]
         if job in outcomes:
-            found.append((trial.value or 0.0, plan.make_cell(job, trial.params), outcomes[job]))
+            cell = plan.make_cell(job, trial.params, sources)
+            found.append((trial.value or 0.0, cell, outcomes[job]))
     if not found:
         raise RunError(
             f"every run has failed ({failures[0]}). Fix the cause, then run the same"

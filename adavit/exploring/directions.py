@@ -8,7 +8,8 @@ import torch
 
 from adavit.errors import UserError
 from adavit.exploring.explorer import Explorer
-from adavit.exploring.sheet import check_size, labelled_sheet
+from adavit.exploring.sheet import labelled_sheet
+from adavit.generation.grid import check_size
 from adavit.generation.provenance import before_training, described, refuse_inside_data
 from adavit.runtime.choices import check_choice, check_some
 from adavit.runtime.console import Console, console_or_here

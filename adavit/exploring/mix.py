@@ -7,7 +7,8 @@ from typing import get_args
 import torch
 
 from adavit.exploring.explorer import Explorer, mixed
-from adavit.exploring.sheet import check_size, labelled_sheet
+from adavit.exploring.sheet import labelled_sheet
+from adavit.generation.grid import check_size
 from adavit.generation.provenance import before_training, described, refuse_inside_data
 from adavit.generation.sampling import NoiseOfSeeds, images_of_seeds
 from adavit.runtime.choices import check_choice, check_some

@@ -5,49 +5,19 @@ from collections.abc import Sequence
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from adavit.errors import UserError
 from adavit.generation.grid import (
     CAPTION_HEIGHT,
     GRID_PADDING,
-    enlargement,
     fitting,
     image_grid,
 )
-from adavit.runtime.choices import check_scale
 from adavit.runtime.pictures import caption_font
-from adavit.runtime.resolution import Resolution
 
 GAP = 4
 """Pixels between a name and what it names."""
 
 WIDEST = 160
 """Pixels of a row's name; longer ones are cut."""
-
-LARGEST = 100_000_000
-"""Pixels of a sheet: as a picture they take 0.3 to 0.4 GB of memory."""
-
-
-def check_size(rows: int, columns: int, resolution: Resolution, scale: int | None) -> None:
-    """Refuses a sheet that is too large, before it is drawn.
-
-    Args:
-        rows: Of images.
-        columns: Likewise.
-        resolution: Of an image.
-        scale: As for `labelled_sheet`.
-
-    Raises:
-        UserError: If it has more than `LARGEST` pixels, or `scale` is below 1.
-    """
-    check_scale(scale)
-    enlarged = scale or enlargement(resolution)
-    height, width = (side * enlarged + GRID_PADDING for side in resolution)
-    pixels = rows * columns * height * width
-    if pixels > LARGEST:
-        raise UserError(
-            f"the sheet has {rows} x {columns} images, {pixels / 1e6:,.0f} megapixels, expected at most"
-            f" {LARGEST / 1e6:g}. Name fewer seeds, or lower --scale."
-        )
 
 
 def labelled_sheet(

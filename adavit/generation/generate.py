@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from adavit.errors import UserError
-from adavit.generation.grid import image_grid
+from adavit.generation.grid import check_size, image_grid
 from adavit.generation.grid_layout import GridLayout
 from adavit.generation.output_folder import OutputFolder
 from adavit.generation.provenance import before_training, described, refuse_inside_data
@@ -105,6 +105,9 @@ def generate(
             )
         columns = None if layout is None else layout.columns_of(len(seeds) + len(named))
         refuse_inside_data(Path(out), stored)
+        if layout is not None and columns is not None:
+            rows = -(-(len(seeds) + len(named)) // columns)
+            check_size(rows, columns, stored.generator.resolution, layout.scale)
         reshape = Unstretching.of(stored) if unstretch else as_drawn
         generator = stored.generator.to(choose_device(device))
         change = requested_change(

@@ -7,7 +7,9 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from adavit.data.files.members import printable
+from adavit.errors import UserError
 from adavit.generation.sampling import image_from_tensor
+from adavit.runtime.choices import check_scale
 from adavit.runtime.pictures import caption_font
 from adavit.runtime.resolution import Resolution
 
@@ -24,6 +26,33 @@ _CAPTIONED = "caption_height"
 
 SEEN_SIDE = 64
 """Pixels up to which the images of a grid are enlarged."""
+
+
+LARGEST = 100_000_000
+"""Pixels of images side by side: as a picture they take 0.3 to 0.4 GB of memory."""
+
+
+def check_size(rows: int, columns: int, resolution: Resolution, scale: int | None) -> None:
+    """Refuses a picture of images that is too large, before they are drawn.
+
+    Args:
+        rows: Of images.
+        columns: Likewise.
+        resolution: Of an image.
+        scale: As for `image_grid`.
+
+    Raises:
+        UserError: If it has more than `LARGEST` pixels, or `scale` is below 1.
+    """
+    check_scale(scale)
+    enlarged = scale or enlargement(resolution)
+    height, width = (side * enlarged + GRID_PADDING for side in resolution)
+    pixels = rows * columns * height * width
+    if pixels > LARGEST:
+        raise UserError(
+            f"the picture has {rows} x {columns} images, {pixels / 1e6:,.0f} megapixels, expected at most"
+            f" {LARGEST / 1e6:g}. Name fewer seeds, or lower --scale."
+        )
 
 
 def image_grid(

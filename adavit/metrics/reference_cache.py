@@ -67,7 +67,8 @@ def cached_features(cache_dir: Path, key: str, compute: Callable[[], Tensor]) ->
         try:
             make_own_folder(path.parent)
             _write(path, key, features)
-            trim(cache_dir, keep=[path])
+            mark_used(path)
+            trim(cache_dir)
         except OSError as error:
             logger.warning("What was computed is not cached in %s: %s", cache_dir, error)
     return features

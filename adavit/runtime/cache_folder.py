@@ -5,7 +5,6 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -70,20 +69,28 @@ def cache_limit_bytes() -> int:
     return int(gigabytes * 1e9)
 
 
+_used_here: set[Path] = set()
+
+
 def mark_used(path: Path) -> None:
-    """Put a file last among those that `trim` removes."""
+    """Put a file last among those that `trim` removes; this process removes it no more.
+
+    Else a set and its features, which together are beyond the limit, would remove each other, and each start would
+    decode one and extract the other anew.
+    """
+    _used_here.add(path.absolute())
     with suppress(OSError):
         os.utime(path)
 
 
-def trim(cache_dir: Path, *, keep: Collection[Path] = ()) -> list[Path]:
+def trim(cache_dir: Path) -> list[Path]:
     """Remove the least recently used files until the limit is kept.
 
-    A file that a process has mapped stays readable to it.
+    What this process has used stays, even where the limit cannot be kept then. A file that a process has mapped stays
+    readable to it.
 
     Args:
         cache_dir: The folder.
-        keep: What is not removed, even where the limit cannot be kept then.
 
     Returns:
         What was removed.
@@ -99,7 +106,7 @@ def trim(cache_dir: Path, *, keep: Collection[Path] = ()) -> list[Path]:
     for _, size, path in sorted(found):
         if total <= limit:
             break
-        if path not in keep:
+        if path.absolute() not in _used_here:
             with suppress(OSError):
                 path.unlink()
                 removed.append(path)

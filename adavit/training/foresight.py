@@ -292,7 +292,11 @@ def disk_bytes(workload: Workload, imagined: ImaginedStep) -> int:
     written = total_images(config.training) / 1000 / config.run.checkpoint_every_kimg
     grids = 2 + total_images(config.training) / 1000 / config.run.samples_every_kimg
     count = min(kept, 1 + math.ceil(written))
-    return int(count * checkpoint + (1 + best) * average + grids * 1.5 * pixels)
+    every = config.run.keep_every_kimg
+    generators = (
+        1 + best + (0 if every is None else total_images(config.training) // (1000 * every))
+    )
+    return int(count * checkpoint + generators * average + grids * 1.5 * pixels)
 
 
 def kinds_of_steps(step: AdversarialStep) -> list[tuple[int, int]]:

@@ -15,6 +15,7 @@ import pytest
 from adavit.data.cache import cached_sets, forget, load, store, store_pixels
 from adavit.data.files.members import Skipped
 from adavit.data.image_set import ImageSet
+from adavit.runtime import cache_folder
 from tests.references.data_files import pixels
 from tests.references.odd_values import ODD_VALUES, changed
 
@@ -234,9 +235,12 @@ def test_the_set_used_longest_ago_goes_when_the_limit_is_passed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ADAVIT_CACHE_GB", str(3.5 * (128 + 6 * 3 * 8 * 8) / 1e9))
+    used: set[Path] = set()
+    monkeypatch.setattr(cache_folder, "_used_here", used)
     for number, key in enumerate((64 * "a", 64 * "b", 64 * "c")):
         found = put(tmp_path, key, images=np.roll(IMAGES, number))
         os.utime(tmp_path / "images" / f"{found.fingerprint}.npy", (number, number))
+    used.clear()  # in another process
     assert load(tmp_path, 64 * "a", "now") is not None  # used again: b is the oldest
     put(tmp_path, 64 * "d", images=np.roll(IMAGES, 3))
     assert [load(tmp_path, 64 * key, "now") is not None for key in "abcd"] == [

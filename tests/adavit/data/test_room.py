@@ -21,7 +21,9 @@ def have(monkeypatch: pytest.MonkeyPatch, *, disk: int, memory: int | None) -> N
 
 
 @pytest.mark.parametrize(
-    ("disk", "memory"), [(1000 * 64, 0), (0, 4 * 1000 * 64), (0, None)], ids=["disk", "memory", "?"]
+    ("disk", "memory"),
+    [(5 * 1000 * 64, 0), (0, 4 * 1000 * 64), (0, None)],
+    ids=["disk", "memory", "?"],
 )
 def test_one_place_with_room_is_enough(
     disk: int, memory: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -33,8 +35,8 @@ def test_one_place_with_room_is_enough(
 def test_no_room_anywhere_is_told_before_anything_is_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    have(monkeypatch, disk=1000 * 64 - 1, memory=4 * 1000 * 64 - 1)
-    with pytest.raises(RunError, match=r"1,000 images of 8 px take at least 64 kB.*ADAVIT_CACHE"):
+    have(monkeypatch, disk=5 * 1000 * 64 - 1, memory=4 * 1000 * 64 - 1)
+    with pytest.raises(RunError, match=r"1,000 images of 8 px take at least 320 kB.*ADAVIT_CACHE"):
         check_room(1000, Resolution(8, 8), tmp_path)
     (tmp_path / "set").mkdir()
     for number in range(3):

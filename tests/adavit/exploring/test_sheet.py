@@ -4,8 +4,8 @@ import torch
 from PIL import Image
 
 from adavit.errors import UserError
-from adavit.exploring.sheet import check_size, labelled_sheet
-from adavit.generation.grid import image_grid
+from adavit.exploring.sheet import labelled_sheet
+from adavit.generation.grid import check_size, image_grid
 from adavit.runtime.resolution import Resolution
 
 

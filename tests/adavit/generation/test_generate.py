@@ -259,6 +259,14 @@ def test_a_grid_of_columns_and_rows_and_steps_in_words(stored: str, tmp_path: Pa
     assert drawn[0] == drawn[1]
 
 
+def test_a_grid_that_is_too_large_is_refused_before_anything_is_drawn(
+    stored: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=r"100 x 100 images, .* megapixels, expected at most 100"):
+        generate(stored, range(10_000), tmp_path / "out", grid=GridLayout(scale=16))
+    assert not (tmp_path / "out").exists()
+
+
 def test_how_far_it_is_is_told(stored: str, tmp_path: Path) -> None:
     told = Told()
     generate(stored, [4, 5], tmp_path / "out", console=told)

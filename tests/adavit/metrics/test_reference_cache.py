@@ -4,10 +4,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from adavit.data import load_images
 from adavit.errors import UserError
 from adavit.metrics import reference_cache
 from adavit.metrics.extractors.random_features import RandomFeatures
 from adavit.metrics.reference_cache import cache_key, cached_features
+from adavit.runtime import cache_folder
+from tests.references.data_files import png, write_folder
 from tests.references.metrics_images import drawn_images
 
 FEATURES = torch.arange(15, dtype=torch.float32).reshape(5, 3)
@@ -107,3 +110,24 @@ def test_the_key_changes_with_pixels_shape_weights_device_and_code(
     monkeypatch.setattr(reference_cache, "FEATURES_VERSION", 2)
     keys.add(cache_key(images, extractor))
     assert len(keys) == 8
+
+
+def test_a_set_and_its_features_beyond_the_limit_do_not_remove_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, cache = tmp_path / "set", tmp_path / "cache"
+    write_folder(folder, {f"{number}.png": png(number, 16) for number in range(6)})
+    monkeypatch.setenv("ADAVIT_CACHE_GB", "0.000001")
+    done: list[str] = []
+
+    def extract() -> torch.Tensor:
+        done.append("extracted")
+        return torch.zeros(6, 64)
+
+    for _ in range(3):
+        monkeypatch.setattr(cache_folder, "_used_here", set())  # a process each
+        load_images(str(folder), cache_dir=cache, progress=lambda *_: done.append("decoded"))
+        cached_features(cache, 64 * "a", extract)
+    assert set(done) == {"decoded", "extracted"}
+    assert done.count("extracted") == 1
+    assert done.index("extracted") == len(done) - 1

@@ -67,14 +67,17 @@ def test_sets_and_features_used_longest_ago_are_removed_and_downloads_never(
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(bytes(1000))
         os.utime(path, (1000 + age, 1000 + age))
+    monkeypatch.setattr(cache_folder, "_used_here", set())
     monkeypatch.setenv("ADAVIT_CACHE_GB", "0.000002")
     assert trim(tmp_path) == [tmp_path / names[1]]
     assert trim(tmp_path) == []
     mark_used(tmp_path / names[2])
+    assert (tmp_path / names[2]).stat().st_mtime > (tmp_path / names[3]).stat().st_mtime
     monkeypatch.setenv("ADAVIT_CACHE_GB", "0")
-    kept = tmp_path / names[3]
-    assert trim(tmp_path, keep=[kept]) == [tmp_path / names[2]]
-    assert kept.exists()
+    assert trim(tmp_path) == [tmp_path / names[3]]
+    assert (tmp_path / names[2]).exists()
+    monkeypatch.setattr(cache_folder, "_used_here", set())  # in another process
+    assert trim(tmp_path) == [tmp_path / names[2]]
     assert (tmp_path / names[0]).exists()
     assert (tmp_path / names[4]).exists()
 

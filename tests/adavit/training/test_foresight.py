@@ -141,9 +141,10 @@ def test_faults_of_the_data_are_told_for_a_device_that_is_not_there_too(pictures
     assert any("exact copies" in note for note in console.notes), console.notes
 
 
-def test_disk_is_what_a_run_leaves(tiny: Tiny) -> None:
+@pytest.mark.parametrize("every", [None, 0.016])
+def test_disk_is_what_a_run_leaves(every: float | None, tiny: Tiny) -> None:
     wide = {"generator": {"channel_max": 32, "channel_base": 512}}
-    config = tiny(wide)
+    config = tiny({**wide, "run": {"keep_every_kimg": every}})
     workload = prepare(config, SilentConsole())
     foreseen = disk_bytes(workload, ImaginedStep(workload.config))
     run = adavit.train(config)
