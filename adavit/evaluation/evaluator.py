@@ -5,7 +5,7 @@ cannot be compared with anything. `Evaluator.evaluate` returns both together, re
 one line of metrics.jsonl.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -37,6 +37,10 @@ from adavit.runtime.world import ALONE, World
 __all__ = ["Evaluator", "Interrupted"]
 
 
+GivesImages = Callable[[], np.ndarray | Tensor]
+"""Images uint8 [N, C, H, W]."""
+
+
 class Evaluator:
     """Compares generated images with one reference set, as often as wanted.
 
@@ -52,9 +56,9 @@ class Evaluator:
         split: Which part of it, for the record.
         data_resize: How its files were brought to their resolution, for the record.
         metrics: What to measure, names in `MEASURES`; the first is the one that training watches.
-        heldout_images: Real images never trained on, for the floor. Those in the reference are left
-            out of it there.
-        training_images: The images trained on, where they are a part of the reference.
+        heldout_images: Gives the real images never trained on, for the floor. Those in the reference are left out of
+            it there. Asked once, in `prepare`, and what it gave is not kept: these may be gigabytes.
+        training_images: Likewise the images trained on, where they are a part of the reference.
         cache_dir: Where features of real images are kept. None keeps none.
         batch: Images per call of the extractor. None takes what is fastest on its device.
 
@@ -77,8 +81,8 @@ class Evaluator:
         split: str = "all",
         data_resize: str | None = None,
         metrics: Sequence[str] = ("fid", "kid"),
-        heldout_images: np.ndarray | Tensor | None = None,
-        training_images: np.ndarray | Tensor | None = None,
+        heldout_images: GivesImages | None = None,
+        training_images: GivesImages | None = None,
         cache_dir: Path | None = None,
         batch: int | None = None,
     ) -> None:
@@ -96,8 +100,7 @@ class Evaluator:
                 f"the reference '{reference_name}' has fewer than 2 images, which a distance needs "
                 "(and some hundreds to mean anything). Add images, or compare with others."
             )
-        self._heldout = None if heldout_images is None else _as_array(heldout_images)
-        self._training = None if training_images is None else _as_array(training_images)
+        self._heldout, self._training = heldout_images, training_images
         self._cache_dir = cache_dir
         self._batch = batch
         self._reference: Reference | None = None
@@ -122,8 +125,8 @@ class Evaluator:
             self._reference = Reference(
                 self.extractor,
                 self._images,
-                heldout=self._heldout,
-                training=self._training,
+                heldout=None if self._heldout is None else _as_array(self._heldout()),
+                training=None if self._training is None else _as_array(self._training()),
                 metrics=self.metrics,
                 cache_dir=self._cache_dir,
                 batch=self._batch,

@@ -1,6 +1,7 @@
 """Scoring a generator against real images: what training and `adavit evaluate` have in common."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from adavit.data import ImageSet, Split
 from adavit.data.files.members import printable
 from adavit.data.known_names import is_drawn
 from adavit.errors import UserError
-from adavit.evaluation.evaluator import Evaluator
+from adavit.evaluation.evaluator import Evaluator, GivesImages
 from adavit.evaluation.run_images import split_name
 from adavit.generation.sampling import generated_batches, share_of_batches
 from adavit.metrics import (
@@ -131,12 +132,14 @@ def build_evaluator(
     Raises:
         UserError: If the images do not allow a distance.
     """
-    heldout = training = None
+    heldout: GivesImages | None = None
+    training: GivesImages | None = None
     if trained_on is not None:
-        images, parts = trained_on
-        heldout = images.images[parts.heldout] if len(parts.heldout) else None
-        used = len(parts.train) + len(parts.heldout)
-        training = images.images[parts.train] if used < len(images.images) else None
+        pixels, parts = trained_on[0].images, trained_on[1]
+        if len(parts.heldout):
+            heldout = partial(pixels.__getitem__, parts.heldout)
+        if len(parts.train) + len(parts.heldout) < len(pixels):
+            training = partial(pixels.__getitem__, parts.train)
     side = min(reference.images.shape[2:])
     recognises = isinstance(extractor, RecognisingExtractor) and side >= extractor.least_px
     recognised = RECOGNITION if recognises else ()

@@ -1,5 +1,8 @@
+import gc
 import json
 import random
+import weakref
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +34,37 @@ def fakes() -> np.ndarray:
 
 
 def make_evaluator(extractor: RandomFeatures, images: Any, **arguments: Any) -> Evaluator:
+    for name in ("heldout_images", "training_images"):
+        if arguments.get(name) is not None:
+            arguments[name] = partial(np.asarray, arguments[name])
     return Evaluator(
         extractor, images, reference_fingerprint="f00d", reference_name="drawn", **arguments
     )
+
+
+def test_parts_of_the_data_are_asked_for_once_and_not_kept(
+    extractor: RandomFeatures, reals: np.ndarray, fakes: np.ndarray
+) -> None:
+    given: list[weakref.ref[np.ndarray]] = []
+
+    def part() -> np.ndarray:
+        found = reals[:20].copy()
+        given.append(weakref.ref(found))
+        return found
+
+    evaluator = Evaluator(
+        extractor,
+        reals,
+        reference_fingerprint="f00d",
+        reference_name="drawn",
+        heldout_images=part,
+        training_images=part,
+    )
+    assert not given
+    for _ in range(2):
+        evaluator.evaluate_images(fakes)
+    gc.collect()
+    assert [each() for each in given] == [None, None]
 
 
 def test_only_inception_may_call_its_distance_fid() -> None:
