@@ -89,7 +89,7 @@ def generate(
     Raises:
         UserError: If neither seeds nor styles are given; there is no such generator, class, direction or file of
             styles; the class had no training image; `unstretch` is asked of a generator whose images were not
-            stretched; `labels` or `truncation_centres` says nothing here; or the folder
+            stretched; `labels` or `truncation_centres` says nothing here; the grid is too large; or the folder
             cannot be written or lies among the images that the generator was trained on.
     """
     check_choice("--noise", noise, get_args(NoiseOfSeeds))
