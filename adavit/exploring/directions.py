@@ -19,6 +19,7 @@ from adavit.runtime.pictures import result_png
 from adavit.styles.classes import LabelsOfSeeds
 from adavit.styles.directions import Method, find_directions
 from adavit.styles.directions_file import save_directions
+from adavit.styles.numbers import integers
 from adavit.styles.requested_change import requested_change
 
 FILE_NAME, STRIPS_NAME = "directions.safetensors", "strips.png"
@@ -78,6 +79,7 @@ def directions(
     if images < 2:
         raise UserError(f"--images is {images}, expected at least 2 in a strip. Try 7.")
     check_choice("--method", method, get_args(Method))
+    seeds = integers(seeds)
     check_some("--seeds", seeds, "0-3")
     if layers is not None:
         check_some("--layers", layers, "0-3")

@@ -1,7 +1,6 @@
 """`interpolate`: a film that leads through the images of seeds, or of styles, and ends where it began."""
 
 import math
-import operator
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, get_args
@@ -22,7 +21,7 @@ from adavit.runtime.paths import each_path, takes_paths
 from adavit.runtime.wording import size
 from adavit.styles.change import StyleChange
 from adavit.styles.classes import LabelsOfSeeds
-from adavit.styles.numbers import DirectionStep
+from adavit.styles.numbers import DirectionStep, integers
 from adavit.styles.requested_change import requested_change
 from adavit.styles.styles_file import read_styles
 
@@ -95,7 +94,7 @@ def interpolate(
         )
     check_scale(scale)
     film = film_at(Path(out), fps)
-    seeds = [operator.index(seed) for seed in seeds]
+    seeds = integers(seeds)
     columns, rows = grid
     if not styles:
         _knots_of_each(len(seeds), columns, rows)  # before a generator is read

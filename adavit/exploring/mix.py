@@ -18,6 +18,7 @@ from adavit.runtime.paths import check_png, takes_paths
 from adavit.runtime.pictures import result_png
 from adavit.styles.classes import LabelsOfSeeds, class_label
 from adavit.styles.directions import check_layers
+from adavit.styles.numbers import integers
 from adavit.styles.requested_change import requested_change
 
 
@@ -72,6 +73,7 @@ def mix(
     path = Path(out)
     check_png(path)
     check_choice("--noise", noise, get_args(NoiseOfSeeds))
+    rows, columns = integers(rows), integers(columns)
     check_some("--rows", rows, "0-3")
     check_some("--columns", columns, "4-7")
     with console_or_here(console) as console:

@@ -28,7 +28,7 @@ from adavit.runtime.paths import distinct_names, each_path, takes_paths
 from adavit.runtime.pictures import result_png
 from adavit.runtime.wording import counted
 from adavit.styles.classes import LabelsOfSeeds, choose_class, class_label
-from adavit.styles.numbers import DirectionStep, distinct_seeds
+from adavit.styles.numbers import DirectionStep, integers
 from adavit.styles.requested_change import requested_change
 from adavit.styles.styles_file import read_styles
 
@@ -94,7 +94,8 @@ def generate(
     """
     check_choice("--noise", noise, get_args(NoiseOfSeeds))
     layout = GridLayout(*grid) if isinstance(grid, tuple) else grid
-    seeds = [] if seeds is None else distinct_seeds(seeds)  # one that is named twice is one file
+    # One that is named twice is one file.
+    seeds = list(dict.fromkeys(() if seeds is None else integers(seeds)))
     with console_or_here(console) as console:
         stored = read_generator(source, which=which)
         choice = choose_class(stored, class_name, labels)
@@ -103,11 +104,12 @@ def generate(
             raise UserError(
                 "neither --seeds nor --styles is given. Name images, such as --seeds 0-31."
             )
-        columns = None if layout is None else layout.columns_of(len(seeds) + len(named))
+        columns = None
+        if layout is not None:
+            count = len(seeds) + len(named)
+            columns = layout.columns_of(count)
+            check_size(-(-count // columns), columns, stored.generator.resolution, layout.scale)
         refuse_inside_data(Path(out), stored)
-        if layout is not None and columns is not None:
-            rows = -(-(len(seeds) + len(named)) // columns)
-            check_size(rows, columns, stored.generator.resolution, layout.scale)
         reshape = Unstretching.of(stored) if unstretch else as_drawn
         generator = stored.generator.to(choose_device(device))
         change = requested_change(

@@ -116,9 +116,8 @@ def prune(spared: Spared, kept: Kept, console: Console | None = None) -> int:
             freed = freed_bytes(files)
             had = directory.checkpoints()
             if had and not set(had) - set(files):
-                note_pruned(
-                    directory
-                )  # before they are gone: a kill leaves nothing that begins again at 0
+                # Before they are gone: a kill leaves nothing that begins again at 0.
+                note_pruned(directory)
             for path in files:
                 remove_file(path)
             return freed

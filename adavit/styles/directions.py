@@ -12,6 +12,7 @@ from adavit.metrics.principal_components import principal_components, with_large
 from adavit.models import Generator
 from adavit.styles.belonging import styles_digest
 from adavit.styles.classes import ClassChoice
+from adavit.styles.numbers import integers
 from adavit.styles.seeds import random_styles
 
 Method = Literal["sefa", "pca"]
@@ -127,13 +128,15 @@ def check_layers(layers: Sequence[int], generator: Generator) -> list[int]:
     """The numbers of layers, if the generator has them.
 
     Raises:
+        TypeError: As `integers`.
         UserError: If it has not.
     """
     count = generator.synthesis.style_count
-    wrong = [number for number in layers if not 0 <= number < count]
+    numbers = integers(layers)
+    wrong = [number for number in numbers if not 0 <= number < count]
     if wrong:
         raise UserError(
             f"--layers has {wrong[0]}, but this generator of {generator.resolution.plain} px has layers"
             f" 0-{count - 1}: the first ones shape the whole, the last ones details. Name some of these."
         )
-    return list(layers)
+    return numbers

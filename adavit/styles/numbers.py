@@ -39,9 +39,13 @@ def parse_seeds(text: str, *, flag: str = "--seeds", end: int = IMAGE_SEED_END) 
     return _ranges(text, flag, f"numbers below {power}", "0-63", end)
 
 
-def distinct_seeds(seeds: Iterable[int]) -> list[int]:
-    """Seeds as Python's numbers, each once, of a list, a range, an array or a tensor."""
-    return list(dict.fromkeys(map(operator.index, seeds)))
+def integers(numbers: Iterable[int]) -> list[int]:
+    """Seeds or layers as Python's integers, of a list, a range, an array or a tensor.
+
+    Raises:
+        TypeError: If one is not a whole number.
+    """
+    return list(map(operator.index, numbers))
 
 
 def parse_layers(text: str) -> list[int]:

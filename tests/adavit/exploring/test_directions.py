@@ -1,9 +1,11 @@
 """The command; the methods are tested in tests/adavit/styles/test_directions.py."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import adavit
@@ -74,3 +76,15 @@ def test_what_does_not_exist_is_refused_and_nothing_is_written(tmp_path: Path) -
         with pytest.raises(UserError, match=words):
             adavit.directions(source, out, device="cpu", console=Told(), **given)
     assert not out.exists()
+
+
+@pytest.mark.parametrize("held_by", [np.array, torch.tensor])
+def test_strips_of_seeds_and_layers_in_arrays(
+    held_by: Callable[[list[int]], Sequence[int]], tmp_path: Path
+) -> None:
+    source = store_generator(tmp_path / "g.safetensors")
+    given = {"count": 2, "device": "cpu", "console": Told()}
+    lists = adavit.directions(source, tmp_path / "a", seeds=[4, 6], layers=[1, 2], **given)
+    seeds, layers = held_by([4, 6]), held_by([1, 2])
+    arrays = adavit.directions(source, tmp_path / "b", seeds=seeds, layers=layers, **given)
+    assert [path.read_bytes() for path in lists] == [path.read_bytes() for path in arrays]

@@ -1,3 +1,4 @@
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -91,3 +92,18 @@ def test_layers_and_sheets_that_cannot_be_are_refused(tmp_path: Path) -> None:
             source, ROWS, COLUMNS, [0], tmp_path / "file/mix.png", device="cpu", console=Told()
         )
     assert not out.exists()
+
+
+@pytest.mark.parametrize("held_by", [np.array, torch.tensor])
+def test_seeds_and_layers_may_stand_in_arrays(
+    held_by: Callable[[list[int]], Sequence[int]], tmp_path: Path
+) -> None:
+    source = store_generator(tmp_path / "g.safetensors")
+    drawn = [
+        adavit.mix(source, *given, tmp_path / name, device="cpu", console=Told()).read_bytes()
+        for name, given in {
+            "lists.png": [ROWS, COLUMNS, LAYERS],
+            "arrays.png": [held_by(ROWS), held_by(COLUMNS), held_by(LAYERS)],
+        }.items()
+    ]
+    assert drawn[0] == drawn[1]

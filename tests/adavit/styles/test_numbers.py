@@ -8,7 +8,7 @@ import torch
 
 from adavit.config.section import SEED_END
 from adavit.errors import UserError
-from adavit.styles.numbers import DirectionStep, distinct_seeds, parse_layers, parse_seeds
+from adavit.styles.numbers import DirectionStep, integers, parse_layers, parse_seeds
 
 
 @pytest.mark.parametrize(
@@ -67,15 +67,15 @@ def test_seeds_of_runs_end_earlier_and_messages_name_their_flag() -> None:
 
 
 @pytest.mark.parametrize("seeds", [[3, 1, 3], np.array([3, 1, 3]), torch.tensor([3, 1, 3])])
-def test_each_seed_counts_once_whatever_holds_it(seeds: Iterable[int]) -> None:
-    found = distinct_seeds(seeds)
-    assert found == [3, 1]
+def test_seeds_are_whole_numbers_whatever_holds_them(seeds: Iterable[int]) -> None:
+    found = integers(seeds)
+    assert found == [3, 1, 3]
     assert {type(seed) for seed in found} == {int}
 
 
 def test_what_is_no_whole_number_is_no_seed() -> None:
     with pytest.raises(TypeError):
-        distinct_seeds([1.5])  # type: ignore[list-item]
+        integers([1.5])  # type: ignore[list-item]
 
 
 def test_layers_are_sorted_and_named_once() -> None:
