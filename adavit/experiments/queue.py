@@ -93,7 +93,10 @@ class Queue:
         self._silence = Silence(grace_s, longest_look_s=heartbeat_s)
 
     def claim(self, jobs: Sequence[str]) -> Claim | None:
-        """Takes the first of `jobs` that waits; also enters those that are missing.
+        """Takes the first of `jobs` that waits, or is missing, which enters it.
+
+        The others are left to be entered by whoever takes them: workers that begin at one moment would each enter
+        them all.
 
         Returns:
             The claim, or None if none of them waits.
@@ -104,13 +107,13 @@ class Queue:
             history = histories.get(job, [])
             if not _is_open(history) and _outcome(history) is None:
                 self._enter(job, history)
-        histories = self._histories()
-        for job in jobs:
+                histories = self._histories()
             for trial in histories.get(job, []):
                 if trial.state == TrialState.WAITING:
                     claim = self._take(job, trial)
                     if claim is not None:
                         return claim
+                    histories = self._histories()  # others are taking jobs too
         return None
 
     def outcomes(self, jobs: Sequence[str]) -> dict[str, Outcome]:

@@ -43,6 +43,13 @@ def test_jobs_are_taken_in_order_and_each_once(queue: Queue) -> None:
     assert queue.claim([*JOBS, "d"]).job == "d"  # type: ignore[union-attr]
 
 
+def test_a_claim_enters_no_job_but_its_own(queue: Queue) -> None:
+    enter_twice(queue, "a")
+    claims = [queue.claim(JOBS) for _ in range(2)]
+    assert [claim and claim.job for claim in claims] == ["a", "b"]
+    assert len(queue.study.get_trials()) == 3
+
+
 def test_a_job_that_was_put_back_is_taken_again_with_what_was_chosen_for_it(queue: Queue) -> None:
     first = queue.claim(["a"])
     assert first is not None
