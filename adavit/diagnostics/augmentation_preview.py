@@ -24,7 +24,8 @@ from adavit.data import ImageSet, images_to_uint8, load_images
 from adavit.generation.sampling import image_from_tensor
 from adavit.runtime.console import Console
 from adavit.runtime.devices import choose_device
-from adavit.runtime.pictures import caption_font, opaque
+from adavit.runtime.fonts import caption_font
+from adavit.runtime.pictures import opaque
 from adavit.runtime.randomness import generator_for
 from adavit.runtime.resolution import Resolution
 from adavit.training.start.workload import image_arguments

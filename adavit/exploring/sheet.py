@@ -11,7 +11,7 @@ from adavit.generation.grid import (
     fitting,
     image_grid,
 )
-from adavit.runtime.pictures import caption_font
+from adavit.runtime.fonts import caption_font
 
 GAP = 4
 """Pixels between a name and what it names."""
@@ -32,7 +32,7 @@ def labelled_sheet(
         scale: How many pixels each becomes in both directions; None enlarges small images.
     """
     grid = image_grid(images, columns=len(columns), scale=scale)
-    font = caption_font(CAPTION_HEIGHT - 3)
+    font = caption_font(CAPTION_HEIGHT - 3, [*rows, *columns])
     widest = max(font.getlength(fitting(name, font, WIDEST)) for name in rows)
     left, top = round(widest) + 2 * GAP, CAPTION_HEIGHT + GAP
     across = (grid.width - GRID_PADDING) // len(columns)

@@ -10,7 +10,7 @@ from adavit.data.files.members import printable
 from adavit.errors import UserError
 from adavit.generation.sampling import image_from_tensor
 from adavit.runtime.choices import check_scale
-from adavit.runtime.pictures import caption_font
+from adavit.runtime.fonts import caption_font
 from adavit.runtime.resolution import Resolution
 
 GRID_COLUMNS = 8
@@ -138,7 +138,7 @@ def _write(
     grid: Image.Image, captions: Sequence[str], columns: int, *, width: int, height: int
 ) -> None:
     pen = ImageDraw.Draw(grid)
-    font = caption_font(CAPTION_HEIGHT - 3)
+    font = caption_font(CAPTION_HEIGHT - 3, captions)
     white = (255,) * len(grid.getbands())
     for index, caption in enumerate(captions):
         row, column = divmod(index, columns)

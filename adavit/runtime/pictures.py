@@ -2,12 +2,13 @@
 
 import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
+
+from adavit.runtime.fonts import caption_font
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,18 +67,6 @@ def figure_png(figure: "Figure", *, dpi: int) -> bytes:
     return buffer.getvalue()
 
 
-def caption_font(size: int) -> ImageFont.FreeTypeFont:
-    """The font of letters in pictures; Pillow's own one has those of English alone, and classes have names in others.
-
-    Args:
-        size: Of a letter, in pixels.
-    """
-    import matplotlib
-
-    # It comes with matplotlib, whose curves are written with it: Latin, Greek and Cyrillic letters.
-    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf", size)
-
-
 def film_frame(picture: Image.Image, caption: str) -> Image.Image:
     """An RGB picture with its caption on black below, in the 256 colours that a GIF has."""
     factor = LARGEST_FRAME / max(picture.size)
@@ -86,7 +75,7 @@ def film_frame(picture: Image.Image, caption: str) -> Image.Image:
         picture = picture.resize(size, Image.Resampling.LANCZOS)
     frame = Image.new("RGB", (picture.width, picture.height + CAPTION_HEIGHT))
     frame.paste(picture)
-    pen, font = ImageDraw.Draw(frame), caption_font(CAPTION_HEIGHT - 4)
+    pen, font = ImageDraw.Draw(frame), caption_font(CAPTION_HEIGHT - 4, [caption])
     pen.text((4, picture.height), caption, "white", font)
     return frame.quantize(256)
 

@@ -1,7 +1,5 @@
 import io
 
-import numpy as np
-import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -9,7 +7,6 @@ from adavit.runtime.pictures import (
     CAPTION_HEIGHT,
     FRAME_MS,
     LAST_FRAME_MS,
-    caption_font,
     figure_png,
     film_frame,
     is_result,
@@ -83,13 +80,3 @@ def test_a_film_rests_at_its_end() -> None:
         film.seek(number)
         times.append(film.info["duration"])
     assert times == [FRAME_MS, FRAME_MS, LAST_FRAME_MS]
-
-
-@pytest.mark.parametrize("letters", ["äöüßéèçñøåłžğşµ€–", "Ωλ", "Жёлтый"])
-def test_captions_show_the_letters_of_other_languages(letters: str) -> None:
-    def drawn(letter: str) -> bytes:
-        mask = caption_font(10).getmask(letter)
-        return np.asarray(mask).tobytes() + bytes(mask.size)
-
-    missing = drawn("\ue123")  # of no language: what a font draws in place of a letter it lacks
-    assert [letter for letter in letters if drawn(letter) == missing] == []
