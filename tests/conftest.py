@@ -1,5 +1,6 @@
 """Settings of all tests."""
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -34,6 +35,17 @@ if not torch.cuda.is_available():
     torch._C._ensureCUDADeviceGuardSet = lambda: None
 
 PICTURES = ("run_output.draw_curves", "run_output.draw_film")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def search_of_garbage_begins_here() -> None:
+    """What earlier tests have left for good, libraries and their caches, is not searched for garbage any more.
+
+    Trainings of workers collect it. At the end of all tests each search of some million objects took seconds, most of
+    the time of a short run.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
