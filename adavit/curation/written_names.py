@@ -6,7 +6,9 @@ name, and a file whose name another file or a folder has.
 
 import itertools
 import os
+import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from adavit.data.files.members import LABEL_FILE, normal
@@ -17,17 +19,49 @@ LONGEST_BYTES = 255
 _LONGEST_SUFFIX = 16
 
 
+@dataclass(frozen=True)
+class NameRules:
+    """What a place does not allow of the names in it.
+
+    Attributes:
+        unfit: Characters that have another use there; each becomes "_".
+        unfit_at_end: Characters that a name cannot end in; likewise.
+        devices: Names that are no files there, whatever their suffix and case; "_" is put behind.
+        alike: Whether names that differ in case or Unicode form alone are of one file there.
+    """
+
+    unfit: str = ""
+    unfit_at_end: str = ""
+    devices: frozenset[str] = frozenset()
+    alike: bool = False
+
+
+ZIP = NameRules(unfit=":\\")
+"""Of what leads to a drive or into a folder once the zip is read, which must not come of the name of a file."""
+
+_PORTS = {f"{port}{number}" for port in ("com", "lpt") for number in "123456789¹²³"}
+
+WINDOWS = NameRules(
+    unfit='<>:"\\|?*' + "".join(map(chr, range(1, 32))),  # a colon leads to a stream of a file
+    unfit_at_end=". ",
+    devices=frozenset({"con", "prn", "aux", "nul"} | _PORTS),
+    alike=True,
+)
+
+FOLDER = {"win32": WINDOWS, "darwin": NameRules(alike=True)}.get(sys.platform, NameRules())
+"""Of folders on this system."""
+
+
 class WrittenNames:
     """Chooses them.
 
     Args:
-        unfit: Characters that the place has another use for; each becomes "_".
-        alike: Whether names that differ in case or Unicode form alone are of one file there, as on macOS and Windows.
+        rules: Of where they are written.
     """
 
-    def __init__(self, unfit: str = "", *, alike: bool = False) -> None:
-        self._alike = alike
-        self._fit = str.maketrans(unfit, "_" * len(unfit))
+    def __init__(self, rules: NameRules) -> None:
+        self._rules = rules
+        self._fit = str.maketrans(rules.unfit, "_" * len(rules.unfit))
         self._folders = {"": ""}  # as they are written, by what they are in the source
         self._exact = {LABEL_FILE}
         self._on_every_system = {_file_of(LABEL_FILE)}
@@ -84,13 +118,17 @@ class WrittenNames:
     def _fitted(self, stem: str, tail: str = "") -> str:
         """A name that the place can hold; if it is too long, less of the stem."""
         stem, tail = stem.translate(self._fit), tail.translate(self._fit)
+        first, dot, rest = stem.partition(".")
+        if first.rstrip(" ").casefold() in self._rules.devices:
+            stem = f"{first}_{dot}{rest}"
         while stem and len(os.fsencode(stem + tail)) > LONGEST_BYTES:
             stem = stem[:-1]
-        return stem + tail
+        name = stem + tail
+        return f"{name[:-1]}_" if name[-1:] in tuple(self._rules.unfit_at_end) else name
 
     def _chosen(self, folder: str, choices: Iterable[str], *, on_every_system: bool = False) -> str:
         def is_free(name: str) -> bool:
-            if on_every_system or self._alike:
+            if on_every_system or self._rules.alike:
                 return _file_of(name) not in self._on_every_system
             return name not in self._exact
 

@@ -7,7 +7,6 @@ import json
 import os
 import secrets
 import shutil
-import sys
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,19 +14,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from adavit.curation.written_names import WrittenNames
+from adavit.curation.written_names import FOLDER, ZIP, WrittenNames
 from adavit.data.channels import is_coloured, is_transparent
 from adavit.data.files.members import LABEL_FILE, printable
 from adavit.errors import RunError, UserError, first_line
 from adavit.runtime.drawn_images import drawn_png
 from adavit.runtime.files import put_in_place, unfinished_file
 from adavit.runtime.signals import stopped_at_once
-
-UNFIT_IN_ZIPS = ":\\"
-"""What leads to a drive or into a folder once the zip is read, which must not come of the name of a file."""
-
-UNFIT_IN_FOLDERS = '<>:"\\|?*' if os.name == "nt" else ""
-"""What Windows refuses in names, or takes for a stream beside the file."""
 
 _PERMISSIONS = 0o644 << 16
 
@@ -120,7 +113,7 @@ class SetWriter:
 
 class _FolderWriter(SetWriter):
     def __init__(self, folder: Path) -> None:
-        super().__init__(WrittenNames(UNFIT_IN_FOLDERS, alike=sys.platform in ("win32", "darwin")))
+        super().__init__(WrittenNames(FOLDER))
         self._folder = folder
 
     def link(self, name: str, path: Path) -> str:
@@ -143,7 +136,7 @@ class _FolderWriter(SetWriter):
 
 class _ZipWriter(SetWriter):
     def __init__(self, archive: zipfile.ZipFile) -> None:
-        super().__init__(WrittenNames(UNFIT_IN_ZIPS))
+        super().__init__(WrittenNames(ZIP))
         self._archive = archive
 
     def _write(self, name: str, content: bytes) -> None:

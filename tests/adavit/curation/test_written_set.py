@@ -18,6 +18,7 @@ from adavit.curation.cleaning import check_cleanable, write_cleaned
 from adavit.curation.crop_and_subset import crop, subset
 from adavit.curation.cuts import Centre, Cut, Tiles
 from adavit.curation.source_set import open_set
+from adavit.curation.written_names import NameRules
 from adavit.curation.written_set import check_names, check_target, png_of, written_set
 from adavit.data import load_images
 from adavit.data.image_set import ImageSet
@@ -372,7 +373,7 @@ def test_a_backslash_leads_into_no_folder_of_a_zip(tmp_path: Path, command: str)
 def test_windows_is_given_no_name_that_leads_to_a_stream(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    monkeypatch.setattr("adavit.curation.written_set.UNFIT_IN_FOLDERS", ":")
+    monkeypatch.setattr("adavit.curation.written_set.FOLDER", NameRules(":"))
     make_set(["a/b:c.png", "a/d_e.png"], tmp_path / "in.zip")
     write_by(command, tmp_path / "in.zip", tmp_path / "out")
     assert {path.name[:3] for path in (tmp_path / "out/a").iterdir()} == {"b_c", "d_e"}
