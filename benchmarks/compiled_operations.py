@@ -1,7 +1,6 @@
 """Kernels and bytes of a compiled step, as Inductor writes it for an H100: `python benchmarks/compiled_operations.py`.
 
-    python benchmarks/compiled_operations.py [--kinds resnet vit] [--sizes 32x64 256x32] [--steps plain "with R1"]
-        [--machine-code]
+    python benchmarks/compiled_operations.py [--kinds resnet vit] [--sizes 32x64 256x32] [--machine-code]
 
 Nothing is computed, and no card is needed: steps of networks in full size are recorded on tensors without memory, the
 ways of an accelerator, and given to Inductor as if for a card that is there (`benchmarks.pretended_card`), up to the
@@ -37,9 +36,6 @@ from adavit.training.step.slice_pass import SlicePass
 from benchmarks.pretended_card import made_to_machine_code, moved_to_card, pretended_card
 from benchmarks.step_operations import add_sizes, fake_stepper, sizes_of
 
-STEPS = {"plain": False, "with R1": True}
-"""Whether each is penalised."""
-
 _HERE = {"compile_threads": 1}
 """Else processes would start to make machine code of what has been written, which nobody asked for."""
 _CALL = re.compile(r"^ +((\w+)\.run\(.*\))$", re.M)
@@ -53,14 +49,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_sizes(parser)
-    parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS))
     parser.add_argument("--machine-code", action="store_true", help="compile the kernels too")
     arguments = parser.parse_args()
     print("| step | kernels | of libraries | GB |")
     print("|---" * 4 + "|")
     for kind, side, batch in sizes_of(arguments):
-        for name in arguments.steps:
-            plan = planned(kind, side, batch, penalised=STEPS[name], toy=arguments.toy)
+        for name in ("plain", "with R1"):
+            plan = planned(kind, side, batch, penalised=name != "plain", toy=arguments.toy)
             assert not read_while_written(plan.code), "some programs of a launch wait for others"
             row = f"{plan.kernels:,} | {plan.of_libraries:,} | {plan.bytes / 1e9:.1f} |"
             print(f"| {kind}, {side} px, batch {batch}, {name} | {row}", flush=True)

@@ -124,7 +124,7 @@ class WrittenNames:
         while stem and len(os.fsencode(stem + tail)) > LONGEST_BYTES:
             stem = stem[:-1]
         name = stem + tail
-        return f"{name[:-1]}_" if name[-1:] in tuple(self._rules.unfit_at_end) else name
+        return f"{name[:-1]}_" if name.endswith(tuple(self._rules.unfit_at_end)) else name
 
     def _chosen(self, folder: str, choices: Iterable[str], *, on_every_system: bool = False) -> str:
         def is_free(name: str) -> bool:

@@ -76,11 +76,12 @@ TINY = "--resolutions 8 --patch 2 --batch 4 --rounds 1 --width 16 --depth 1 --he
             ["| resnet, 16 px, batch 4, plain | ", "| vit, 16 px, batch 4, with R1 | "],
         ),
         (
+            "benchmarks/compiled_operations.py --toy --kinds resnet --sizes 16x4 --machine-code".split(),
             [
-                *"benchmarks/compiled_operations.py --toy --kinds resnet --sizes 16x4".split(),
-                *("--steps", "with R1", "--machine-code"),
+                "| resnet, 16 px, batch 4, plain | ",
+                "| resnet, 16 px, batch 4, with R1 | ",
+                " compiled\n",
             ],
-            ["| resnet, 16 px, batch 4, with R1 | ", " compiled\n"],
         ),
         (
             "benchmarks/interpreted_step.py --kinds resnet".split(),
