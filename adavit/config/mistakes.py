@@ -54,7 +54,14 @@ def explain(
         model: Against which it was.
         origins: What to change, such as "--kimg", by the key whose value it gave; of the others it is not known.
     """
-    lines = (_explain_one(item, values, model, origins or {}) for item in error.errors())
+    items = error.errors()
+    # Values of a list that are wrong are left out before its length is looked at.
+    spoilt = {item["loc"][:-1] for item in items}
+    lines = (
+        _explain_one(item, values, model, origins or {})
+        for item in items
+        if item["type"] != "too_short" or item["loc"] not in spoilt
+    )
     return list(dict.fromkeys(lines))
 
 
