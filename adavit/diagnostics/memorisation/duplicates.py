@@ -4,6 +4,7 @@ A copy weighs double in training, and one on either side of the split makes held
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,9 @@ THRESHOLD = (
 )
 THUMBNAIL_SIDE = 8
 READ_ROWS = 512
+TILE_ROWS = 512
+"""Images on either side of a matrix product of pixels."""
+
 LISTED = 200
 
 
@@ -59,12 +63,14 @@ class Duplicates:
 
     Attributes:
         exact: Groups of indices whose pixels are equal (flipped, where flips count), ascending.
-        near: Pairs within the threshold, the closest first. Of a group of exact copies only the
-            first image takes part.
+        near: The closest `LISTED` pairs within the threshold, the closest first. Of a group of exact copies
+            only the first image takes part.
+        near_pairs: How many pairs are within it.
     """
 
     exact: list[list[int]]
     near: list[NearPair]
+    near_pairs: int
 
     @property
     def copies(self) -> set[int]:
@@ -83,7 +89,7 @@ class Duplicates:
         return {
             "threshold": THRESHOLD,
             "exact_copies": sum(len(group) - 1 for group in self.exact),
-            "near_pairs": len(self.near),
+            "near_pairs": self.near_pairs,
             "exact_groups": [[label(index) for index in group] for group in self.exact[:LISTED]],
             "closest_near_pairs": [
                 {
@@ -92,9 +98,26 @@ class Duplicates:
                     "mirrored": pair.mirrored,
                     "difference_levels": round(pair.difference, 3),
                 }
-                for pair in self.near[:LISTED]
+                for pair in self.near
             ],
         }
+
+
+class _NearPairs:
+    """A count of near pairs, and the closest of them: among frames of a film nearly every pair is one."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.closest: list[NearPair] = []
+
+    def add(self, first: Tensor, second: Tensor, mirrored: bool, levels: Tensor) -> None:
+        """Takes pairs in: indices [N] of both sides, and their differences [N]."""
+        self.count += len(levels)
+        order = np.lexsort((second, first, levels))[:LISTED]
+        pairs = [NearPair(int(first[i]), int(second[i]), mirrored, float(levels[i])) for i in order]
+        self.closest = sorted(
+            self.closest + pairs, key=lambda pair: (pair.difference, pair.first, pair.second)
+        )[:LISTED]
 
 
 def find_duplicates(
@@ -126,14 +149,15 @@ def find_duplicates(
         contrasts.append(pixels.var((2, 3), correction=0).mean(1))
     unique = torch.tensor([group[0] for group in groups.values()])
     thumbnail, contrast = torch.cat(thumbnails)[unique], torch.cat(contrasts)[unique]
-    near: list[NearPair] = []
+    near = _NearPairs()
     for start in range(0, len(unique), BLOCK_ROWS):
         for mirrored in (False, True) if mirror else (False,):
-            near += _near_of_block(images, unique, thumbnail, contrast, start, mirrored)
+            _look_in_block(images, unique, thumbnail, contrast, start, mirrored, near)
         if progress is not None:
             progress(min(start + BLOCK_ROWS, len(unique)))
-    near.sort(key=lambda pair: (pair.difference, pair.first, pair.second))
-    return Duplicates([group for group in groups.values() if len(group) > 1], near)
+    return Duplicates(
+        [group for group in groups.values() if len(group) > 1], near.closest, near.count
+    )
 
 
 def visible(images: np.ndarray) -> Tensor:
@@ -149,49 +173,45 @@ def _digest(image: Tensor, mirror: bool) -> bytes:
     return digest
 
 
-def _near_of_block(
+def _look_in_block(
     images: np.ndarray,
     unique: Tensor,
     thumbnail: Tensor,
     contrast: Tensor,
     start: int,
     mirrored: bool,
-) -> list[NearPair]:
-    """Near pairs of a block of images with all later ones."""
+    near: _NearPairs,
+) -> None:
+    """Adds the near pairs of a block of images with all later ones."""
+    block = slice(start, start + BLOCK_ROWS)
     centred = (thumbnail - 127.5).flatten(1)
-    block = (thumbnail[start : start + BLOCK_ROWS] - 127.5).flatten(1)
     others = (thumbnail.flip(-1) - 127.5).flatten(1) if mirrored else centred
-    found = []
     for first in range(start, len(unique), BLOCK_ROWS):
-        bound = squared_distances(block, others[first : first + BLOCK_ROWS]) / block.shape[1]
-        limit = _threshold(
-            contrast[start : start + BLOCK_ROWS, None], contrast[None, first : first + BLOCK_ROWS]
-        )
+        against = slice(first, first + BLOCK_ROWS)
+        bound = squared_distances(centred[block], others[against]) / centred.shape[1]
+        limit = _threshold(contrast[block, None], contrast[None, against])
         # Half a level for the rounding of the product; the differences decide below.
-        a, b = (bound.clamp(min=0).sqrt() <= limit + 0.5).nonzero(as_tuple=True)
-        a, b = a + start, b + first
-        a, b = a[a < b], b[a < b]
-        found += _confirmed(images, unique, contrast, a, b, mirrored)
-    return found
+        possible = bound.clamp_(min=0).sqrt_() <= limit + 0.5
+        if first == start:
+            possible.triu_(diagonal=1)
+        for a, b in _tiles(possible, min(TILE_ROWS, block_rows(int(np.prod(images.shape[1:]))))):
+            one, other = (visible(images[unique[rows].numpy()]) for rows in (a + start, b + first))
+            other = other.flip(-1) if mirrored else other
+            # Squares of whole numbers, whose sums float64 holds without rounding: no difference of near copies is lost.
+            squared = squared_distances(one.flatten(1).double(), other.flatten(1).double())
+            levels = (squared / one[0].numel()).sqrt()
+            close = possible[a[:, None], b] & (levels <= limit[a[:, None], b])
+            i, j = close.nonzero(as_tuple=True)
+            near.add(unique[a[i] + start], unique[b[j] + first], mirrored, levels[close])
 
 
-def _confirmed(
-    images: np.ndarray, unique: Tensor, contrast: Tensor, a: Tensor, b: Tensor, mirrored: bool
-) -> list[NearPair]:
-    pairs = []
-    rows = block_rows(int(np.prod(images.shape[1:])))
-    for start in range(0, len(a), rows):
-        first, second = a[start : start + rows], b[start : start + rows]
-        one = visible(images[unique[first].numpy()]).float()
-        other = visible(images[unique[second].numpy()]).float()
-        difference = one - (other.flip(-1) if mirrored else other)
-        levels = difference.square().flatten(1).mean(1).sqrt()
-        close = levels <= _threshold(contrast[first], contrast[second])
-        pairs += [
-            NearPair(int(unique[i]), int(unique[j]), mirrored, float(level))
-            for i, j, level in zip(first[close], second[close], levels[close], strict=True)
-        ]
-    return pairs
+def _tiles(marked: Tensor, rows: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Rows and columns, so many at most, that hold all that is marked [A, B]; those without a mark are left out."""
+    if not marked.any():
+        return
+    for a in marked.any(1).nonzero()[:, 0].split(rows):
+        for b in marked[a].any(0).nonzero()[:, 0].split(rows):
+            yield a, b
 
 
 def _threshold(first: Tensor, second: Tensor) -> Tensor:

@@ -50,6 +50,24 @@ def test_near_pairs_are_those_of_all_comparisons(
     assert differences == sorted(differences)
 
 
+@pytest.mark.parametrize("tile", [3, 512])
+def test_of_the_frames_of_a_film_every_pair_counts_and_the_closest_are_kept(
+    monkeypatch: pytest.MonkeyPatch, tile: int
+) -> None:
+    monkeypatch.setattr(module, "TILE_ROWS", tile)
+    monkeypatch.setattr(module, "LISTED", 5)
+    frames = noisy(random_images(1).expand(11, -1, -1, -1), 3, 1)
+    found = find_duplicates(frames.numpy(), mirror=False)
+    assert found.near_pairs == 11 * 10 / 2
+    pixels = frames.double()
+    expected = sorted(
+        ((pixels[a] - pixels[b]).square().mean().sqrt().item(), a, b)
+        for a in range(11)
+        for b in range(a + 1, 11)
+    )
+    assert [(pair.difference, pair.first, pair.second) for pair in found.near] == expected[:5]
+
+
 def test_exact_copies_are_grouped_and_not_counted_as_near() -> None:
     images = random_images(5)
     images = torch.cat([images, images[1:2], images[3:4], images[1:2]])
