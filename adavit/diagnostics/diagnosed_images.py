@@ -176,14 +176,15 @@ def _of_generator(
     count = fakes or config.metrics.fakes
     seed = config.run.seed if seed is None else seed
     stream = seed_for(seed, "evaluation", 0)
-    drawn: list[Tensor] = []
+    drawn, done = torch.empty(count, *real.images.shape[1:], dtype=torch.uint8), 0
     for batch in generated_batches(
         generator.to(device), count, seed=stream, label_counts=stored.label_counts
     ):
-        drawn.append(batch.cpu())
-        console.activity("generating", sum(map(len, drawn)), count)
+        drawn[done : done + len(batch)] = batch
+        done += len(batch)
+        console.activity("generating", done, count)
     return DiagnosedImages(
-        fakes=torch.cat(drawn),
+        fakes=drawn,
         fake_names=None,
         real=real,
         train=train,

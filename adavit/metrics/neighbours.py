@@ -5,8 +5,9 @@ small set has to tell apart. Metrics compute in float64; `nearest` finds candida
 anew from the differences.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -122,6 +123,22 @@ def squared_radii(features: Tensor, k: int, side: str) -> Tensor:
     return torch.cat(radii)
 
 
+class Vectors(Protocol):
+    """Vectors [N, D] of which some are asked for at a time: a tensor, or what reads them from elsewhere."""
+
+    @property
+    def shape(self) -> Sequence[int]:
+        """N and D."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the numbers."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any) -> Tensor: ...
+
+
 @dataclass(frozen=True)
 class Nearest:
     """The nearest reference of each query.
@@ -136,8 +153,8 @@ class Nearest:
 
 
 def nearest(
-    queries: Tensor,
-    references: Tensor,
+    queries: Vectors,
+    references: Vectors,
     *,
     query_owners: Tensor | None = None,
     reference_owners: Tensor | None = None,
@@ -163,7 +180,7 @@ def nearest(
     Raises:
         ValueError: If a query sees no reference at all.
     """
-    centre = references.double().mean(0).float() if references.dtype != torch.uint8 else 127.5
+    centre = references[:].double().mean(0).float() if references.dtype != torch.uint8 else 127.5
     rows = block_rows(queries.shape[1])
     distances = torch.zeros(len(queries), dtype=torch.float64)
     indices = torch.zeros(len(queries), dtype=torch.int64)
@@ -192,7 +209,7 @@ def nearest(
     return Nearest(distances, indices)
 
 
-def _measured(queries: Tensor, references: Tensor, places: Tensor, chosen: Tensor) -> Nearest:
+def _measured(queries: Tensor, references: Vectors, places: Tensor, chosen: Tensor) -> Nearest:
     """The nearest of some references of each query, from the differences; of equal ones the first.
 
     Args:
@@ -216,7 +233,7 @@ def block_rows(dimensions: int) -> int:
     return max(1, min(BLOCK_ROWS, BLOCK_VALUES // dimensions))
 
 
-def pair_distances(first: Tensor, second: Tensor, chosen: Tensor) -> Tensor:
+def pair_distances(first: Tensor, second: Vectors, chosen: Tensor) -> Tensor:
     """Euclidean distance of each row of `first` [Q, D] to `second[chosen]`, float64 [Q]."""
     rows = block_rows(first.shape[1])
     parts = []

@@ -19,6 +19,7 @@ from adavit.diagnostics.diagnosed_images import (
     draw_indices,
     image_names,
 )
+from adavit.diagnostics.memorisation.chosen_images import ChosenImages
 from adavit.diagnostics.memorisation.duplicates import Duplicates, find_duplicates
 from adavit.diagnostics.memorisation.pairs_picture import Pair, draw_pairs
 from adavit.diagnostics.memorisation.reach import Reach
@@ -180,17 +181,15 @@ class _Sides:
     """The images that are compared.
 
     Attributes:
-        fakes: Generated, uint8 [N, C, R, R].
-        training: Trained on, without exact copies, uint8.
-        training_indices: Where in the data those are.
-        heldout: Real, never trained on, uint8; may be empty.
+        fakes: Generated.
+        training: Trained on, without exact copies.
+        heldout: Real, never trained on; may be empty.
         left_out: Positions among `training` whose nearest other image is looked for.
     """
 
-    fakes: Tensor
-    training: Tensor
-    training_indices: np.ndarray
-    heldout: Tensor
+    fakes: ChosenImages
+    training: ChosenImages
+    heldout: ChosenImages
     left_out: Tensor
 
 
@@ -213,16 +212,11 @@ def _sides(diagnosed: DiagnosedImages, duplicates: Duplicates) -> _Sides:
     heldout = draw_indices(diagnosed.unseen, len(diagnosed.fakes), seed, "heldout")
     left_out = draw_indices(np.arange(len(kept)), LEAVE_ONE_OUT_LIMIT, seed, "leave one out")
     return _Sides(
-        fakes=diagnosed.fakes,
-        training=_images(diagnosed, np.array(kept)),
-        training_indices=np.array(kept),
-        heldout=_images(diagnosed, heldout),
+        fakes=ChosenImages.of(diagnosed.fakes.numpy()),
+        training=ChosenImages.of(diagnosed.real.images, np.array(kept)),
+        heldout=ChosenImages.of(diagnosed.real.images, heldout),
         left_out=torch.from_numpy(left_out),
     )
-
-
-def _images(diagnosed: DiagnosedImages, indices: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.array(diagnosed.real.images[indices]))
 
 
 def _compare(space: Space, sides: _Sides, mirror: bool) -> tuple[dict[str, Any], list[Pair]]:
@@ -254,10 +248,10 @@ def _closest(generated: Distances, sides: _Sides, threshold: float) -> list[Pair
             continue
         taken.add(owner)
         mirrored = bool(generated.is_mirrored[position])
-        image = sides.training[owner]
+        image = sides.training[owner : owner + 1][0]
         pairs.append(
             Pair(
-                generated=sides.fakes[position],
+                generated=sides.fakes[position : position + 1][0],
                 training=image.flip(-1) if mirrored else image,
                 generated_index=int(position),
                 training_index=owner,
@@ -274,7 +268,7 @@ def _closest(generated: Distances, sides: _Sides, threshold: float) -> list[Pair
 def _describe_pair(
     pair: Pair, diagnosed: DiagnosedImages, sides: _Sides, names: list[str] | None
 ) -> dict[str, Any]:
-    index = int(sides.training_indices[pair.training_index])
+    index = int(sides.training.indices[pair.training_index])
     fakes = diagnosed.fake_names
     return {
         "generated": pair.generated_index if fakes is None else fakes[pair.generated_index],

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from adavit.data.digests import image_digest
-from adavit.metrics import as_rgb
+from adavit.diagnostics.memorisation.chosen_images import ChosenImages, visible
 from adavit.metrics.neighbours import (
     BLOCK_ROWS,
     Progress,
@@ -33,9 +33,8 @@ THRESHOLD = (
     f" deviation of its pixel values), or {LEVELS:g} grey level"
 )
 THUMBNAIL_SIDE = 8
-READ_ROWS = 512
-TILE_ROWS = 512
-"""Images on either side of a matrix product of pixels."""
+MOST_ROWS = 512
+"""Images that are read at once, and stand on either side of a matrix product; fewer of large ones."""
 
 LISTED = 200
 
@@ -136,34 +135,35 @@ def find_duplicates(
     Returns:
         Exact and near copies.
     """
+    every = ChosenImages.of(images)
+    rows = min(MOST_ROWS, block_rows(int(np.prod(images.shape[1:]))))
     groups: dict[bytes, list[int]] = {}
     thumbnails, contrasts = [], []
-    for start in range(0, len(images), READ_ROWS):
-        seen = visible(images[start : start + READ_ROWS])
+    for start in range(0, len(every), rows):
+        seen = visible(every[start : start + rows])
         for offset, image in enumerate(seen):
             groups.setdefault(_digest(image, mirror), []).append(start + offset)
         pixels = seen.float()
         # Blocks of equal sizes, without which the bound would not hold.
-        rows, columns = (math.gcd(THUMBNAIL_SIDE, side) for side in pixels.shape[2:])
-        thumbnails.append(F.adaptive_avg_pool2d(pixels, (rows, columns)))
+        height, width = (math.gcd(THUMBNAIL_SIDE, side) for side in pixels.shape[2:])
+        thumbnails.append(F.adaptive_avg_pool2d(pixels, (height, width)))
         contrasts.append(pixels.var((2, 3), correction=0).mean(1))
-    unique = torch.tensor([group[0] for group in groups.values()])
-    thumbnail, contrast = torch.cat(thumbnails)[unique], torch.cat(contrasts)[unique]
-    near = _NearPairs()
-    for start in range(0, len(unique), BLOCK_ROWS):
-        for mirrored in (False, True) if mirror else (False,):
-            _look_in_block(images, unique, thumbnail, contrast, start, mirrored, near)
-        if progress is not None:
-            progress(min(start + BLOCK_ROWS, len(unique)))
-    return Duplicates(
-        [group for group in groups.values() if len(group) > 1], near.closest, near.count
+    # Ascending: groups stand in the order of their first images.
+    different = np.array([group[0] for group in groups.values()])
+    search = _Search(
+        ChosenImages.of(images, different),
+        rows,
+        torch.cat(thumbnails)[different],
+        torch.cat(contrasts)[different],
+        _NearPairs(),
     )
-
-
-def visible(images: np.ndarray) -> Tensor:
-    """Pixels as they are compared: uint8 [B, C, H, W], C in 1, 3; RGBA on black."""
-    pixels = torch.from_numpy(np.array(images))
-    return as_rgb(pixels) if pixels.shape[1] == 4 else pixels
+    for start in range(0, len(different), BLOCK_ROWS):
+        for mirrored in (False, True) if mirror else (False,):
+            search.look_in_block(start, mirrored)
+        if progress is not None:
+            progress(min(start + BLOCK_ROWS, len(different)))
+    exact = [group for group in groups.values() if len(group) > 1]
+    return Duplicates(exact, search.near.closest, search.near.count)
 
 
 def _digest(image: Tensor, mirror: bool) -> bytes:
@@ -173,36 +173,52 @@ def _digest(image: Tensor, mirror: bool) -> bytes:
     return digest
 
 
-def _look_in_block(
-    images: np.ndarray,
-    unique: Tensor,
-    thumbnail: Tensor,
-    contrast: Tensor,
-    start: int,
-    mirrored: bool,
-    near: _NearPairs,
-) -> None:
-    """Adds the near pairs of a block of images with all later ones."""
-    block = slice(start, start + BLOCK_ROWS)
-    centred = (thumbnail - 127.5).flatten(1)
-    others = (thumbnail.flip(-1) - 127.5).flatten(1) if mirrored else centred
-    for first in range(start, len(unique), BLOCK_ROWS):
-        against = slice(first, first + BLOCK_ROWS)
-        bound = squared_distances(centred[block], others[against]) / centred.shape[1]
-        limit = _threshold(contrast[block, None], contrast[None, against])
-        # Half a level for the rounding of the product; the differences decide below.
-        possible = bound.clamp_(min=0).sqrt_() <= limit + 0.5
-        if first == start:
-            possible.triu_(diagonal=1)
-        for a, b in _tiles(possible, min(TILE_ROWS, block_rows(int(np.prod(images.shape[1:]))))):
-            one, other = (visible(images[unique[rows].numpy()]) for rows in (a + start, b + first))
-            other = other.flip(-1) if mirrored else other
-            # Squares of whole numbers, whose sums float64 holds without rounding: no difference of near copies is lost.
-            squared = squared_distances(one.flatten(1).double(), other.flatten(1).double())
-            levels = (squared / one[0].numel()).sqrt()
-            close = possible[a[:, None], b] & (levels <= limit[a[:, None], b])
-            i, j = close.nonzero(as_tuple=True)
-            near.add(unique[a[i] + start], unique[b[j] + first], mirrored, levels[close])
+@dataclass(frozen=True)
+class _Search:
+    """For near pairs, among images of which no two are equal.
+
+    Attributes:
+        images: The N images.
+        rows: How many of them are read at once.
+        thumbnails: [N, C, h, w].
+        contrasts: Variances [N].
+        near: What has been found.
+    """
+
+    images: ChosenImages
+    rows: int
+    thumbnails: Tensor
+    contrasts: Tensor
+    near: _NearPairs
+
+    def look_in_block(self, start: int, mirrored: bool) -> None:
+        """Compares a block of images with all later ones, as those are or flipped."""
+        block = slice(start, start + BLOCK_ROWS)
+        centred = self.thumbnails - 127.5
+        others = (centred.flip(-1) if mirrored else centred).flatten(1)
+        of_block = centred[block].flatten(1)
+        for first in range(start, len(self.images), BLOCK_ROWS):
+            against = slice(first, first + BLOCK_ROWS)
+            bound = squared_distances(of_block, others[against]) / others.shape[1]
+            limits = _threshold(self.contrasts[block, None], self.contrasts[None, against])
+            # Half a level for the rounding of the product; the differences decide.
+            possible = bound.clamp_(min=0).sqrt_() <= limits + 0.5
+            if first == start:
+                possible.triu_(diagonal=1)
+            for a, b in _tiles(possible, self.rows):
+                levels = self._differences(a + start, b + first, mirrored)
+                close = possible[a[:, None], b] & (levels <= limits[a[:, None], b])
+                i, j = close.nonzero(as_tuple=True)
+                indices = self.images.indices
+                self.near.add(indices[a[i] + start], indices[b[j] + first], mirrored, levels[close])
+
+    def _differences(self, a: Tensor, b: Tensor, mirrored: bool) -> Tensor:
+        """Root mean square differences [A, B], float64, of images in rows a [A] and b [B]."""
+        first, second = visible(self.images[a]), visible(self.images[b])
+        second = second.flip(-1) if mirrored else second
+        # Of whole numbers float64 sums the squares exactly, so the product loses nothing of near copies.
+        squared = squared_distances(first.flatten(1).double(), second.flatten(1).double())
+        return (squared / first[0].numel()).sqrt()
 
 
 def _tiles(marked: Tensor, rows: int) -> Iterator[tuple[Tensor, Tensor]]:

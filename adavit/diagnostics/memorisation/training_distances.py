@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adavit.metrics import FeatureExtractor, as_rgb, extract_features
+from adavit.diagnostics.memorisation.chosen_images import ChosenImages, visible
+from adavit.metrics import FeatureExtractor, extract_features
 from adavit.metrics.intervals import wilson_interval
-from adavit.metrics.neighbours import Nearest, nearest
+from adavit.metrics.neighbours import Nearest, Vectors, block_rows, nearest
 
 
 @dataclass(frozen=True)
@@ -20,13 +21,13 @@ class Space:
     Attributes:
         name: "features" or "pixels".
         unit: What a distance in it is.
-        embed: Images uint8 [N, C, R, R] to vectors [N, D], with what the images are for the console.
+        embed: Images to vectors [N, D], with what the images are for the console.
         scale: Factor from the Euclidean distance of D-dimensional vectors to the unit, given D.
     """
 
     name: str
     unit: str
-    embed: Callable[[Tensor, str], Tensor]
+    embed: Callable[[ChosenImages, str], Vectors]
     scale: Callable[[int], float]
 
 
@@ -38,10 +39,11 @@ def feature_space(extractor: FeatureExtractor, activity: Callable[[str, int, int
         activity: Told how it goes, as `Console.activity`.
     """
 
-    def embed(images: Tensor, kind: str) -> Tensor:
+    def embed(images: ChosenImages, kind: str) -> Tensor:
         text = f"features of {kind}"
+        batches = (images[rows] for rows in torch.arange(len(images)).split(extractor.batch))
         return extract_features(
-            extractor, [images], progress=lambda done: activity(text, done, len(images))
+            extractor, batches, progress=lambda done: activity(text, done, len(images))
         )
 
     return Space("features", f"Euclidean, {extractor.name} features", embed, lambda _: 1.0)
@@ -49,11 +51,26 @@ def feature_space(extractor: FeatureExtractor, activity: Callable[[str, int, int
 
 def pixel_space() -> Space:
     """The space of pixels, RGBA on black: near are images that agree at every position."""
+    unit = "root mean square, grey levels"
+    return Space("pixels", unit, lambda images, _: _PixelVectors(images), lambda size: size**-0.5)
 
-    def embed(images: Tensor, kind: str) -> Tensor:
-        return (as_rgb(images) if images.shape[1] == 4 else images).flatten(1)
 
-    return Space("pixels", "root mean square, grey levels", embed, lambda size: size**-0.5)
+@dataclass(frozen=True)
+class _PixelVectors:
+    """The pixels of images as vectors, uint8 [N, D]."""
+
+    images: ChosenImages
+    dtype = torch.uint8
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.images), self[:1].shape[1]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, rows: slice | Tensor) -> Tensor:
+        return visible(self.images[rows]).flatten(1)
 
 
 PERCENTILE = 1.0
@@ -75,22 +92,19 @@ class TrainingSet:
         is_mirrored: Whether each is flipped, bool [R].
     """
 
-    vectors: Tensor
+    vectors: Vectors
     owners: Tensor
     is_mirrored: Tensor
 
     @classmethod
-    def embed(cls, images: Tensor, space: Space, *, mirror: bool) -> "TrainingSet":
-        """Puts images, uint8 [N, C, R, R], and with `mirror` their flips into a space."""
-        vectors = space.embed(images, "training images")
-        owners = torch.arange(len(images))
-        if not mirror:
-            return cls(vectors, owners, torch.zeros(len(images), dtype=torch.bool))
-        flipped = space.embed(images.flip(-1), "flipped training images")
+    def embed(cls, images: ChosenImages, space: Space, *, mirror: bool) -> "TrainingSet":
+        """Puts images, and with `mirror` their flips, into a space."""
+        both = images.with_flips() if mirror else images
+        positions = torch.arange(len(both))
         return cls(
-            torch.cat([vectors, flipped]),
-            owners.repeat(2),
-            torch.arange(2 * len(images)) >= len(images),
+            space.embed(both, "training images, flipped too" if mirror else "training images"),
+            positions % len(images),
+            positions >= len(images),
         )
 
 
@@ -109,7 +123,7 @@ class Distances:
     is_mirrored: np.ndarray
 
 
-def distances_to_training(vectors: Tensor, training: TrainingSet, space: Space) -> Distances:
+def distances_to_training(vectors: Vectors, training: TrainingSet, space: Space) -> Distances:
     """Nearest training image of each vector [Q, D]."""
     return _distances(nearest(vectors, training.vectors), training, space, vectors.shape[1])
 
@@ -122,13 +136,20 @@ def leave_one_out(training: TrainingSet, chosen: Tensor, space: Space) -> Distan
         chosen: Their positions, int64 [Q]; flips of an image are not other images.
         space: As the vectors are in.
     """
-    found = nearest(
-        training.vectors[chosen],
-        training.vectors,
-        query_owners=chosen,
-        reference_owners=training.owners,
+    size = training.vectors.shape[1]
+    found = [
+        nearest(
+            training.vectors[some],
+            training.vectors,
+            query_owners=some,
+            reference_owners=training.owners,
+        )
+        for some in chosen.split(block_rows(size))
+    ]
+    together = Nearest(
+        torch.cat([each.distances for each in found]), torch.cat([each.indices for each in found])
     )
-    return _distances(found, training, space, training.vectors.shape[1])
+    return _distances(together, training, space, size)
 
 
 def summarise(distances: Distances, threshold: float) -> dict[str, Any]:

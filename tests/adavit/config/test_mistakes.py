@@ -84,7 +84,10 @@ def test_only_slips_are_taken_for_a_setting(key: str, meant: str | None) -> None
         ({"metrics": {"extractor": "nope"}}, "metrics.extractor is 'nope', expected 'auto', 'i"),
         ({"metrics": {"names": ["nope"]}}, "metrics.names is 'nope', expected 'fid' or 'kid'."),
         ({"features": {"std": ["x", 1, 1]}}, "features.std is 'x', expected a number."),
-        ({"augment": {"imgfilter_bands": ["x", 1, 1, 1]}}, "augment.imgfilter_bands is 'x', expect"),
+        (
+            {"augment": {"imgfilter_bands": ["x", 1, 1, 1]}},
+            "augment.imgfilter_bands is 'x', expect",
+        ),
         ({"augment": {"extra": [3]}}, "augment.extra"),
         (
             {"augment": {"extra": [{"p": 1}]}},

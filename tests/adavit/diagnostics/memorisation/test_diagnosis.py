@@ -12,11 +12,14 @@ from PIL import Image
 from adavit.config.layers import build_config
 from adavit.diagnostics.diagnosed_images import open_diagnosis
 from adavit.diagnostics.memorisation import reach
+from adavit.diagnostics.memorisation.chosen_images import ChosenImages
 from adavit.diagnostics.memorisation.diagnosis import PAIRS, memorisation
 from adavit.diagnostics.memorisation.summary import summarise_memorisation
 from adavit.errors import UserError
 from adavit.evaluation.run_images import split_of
+from adavit.metrics import neighbours
 from adavit.metrics.extractors.extractor import tensors_digest
+from adavit.metrics.extractors.random_features import RandomFeatures
 from adavit.runs.generator_file import read_generator
 from tests.adavit.diagnostics.conftest import random_images, write_images
 
@@ -46,6 +49,43 @@ def test_copies_of_training_images_are_close_in_both_spaces(tmp_path: Path) -> N
     picture = Image.open(tmp_path / "out" / "closest_pairs.png")
     assert picture.mode in ("RGB", "RGBA")
     assert picture.width > 500
+
+
+def test_images_are_read_in_blocks_that_memory_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = write_images(tmp_path / "data", random_images(40))
+    source = write_images(tmp_path / "fakes", random_images(30, seed=1))
+
+    def examine(folder: str) -> tuple[dict[str, Any], int]:
+        read: list[int] = []
+        whole = ChosenImages.__getitem__
+
+        def counted(images: ChosenImages, rows: Any) -> torch.Tensor:
+            found = whole(images, rows)
+            read.append(len(found))
+            return found
+
+        with monkeypatch.context() as patched:
+            patched.setattr(ChosenImages, "__getitem__", counted)
+            out = tmp_path / folder
+            opened = open_diagnosis(str(source), data=str(data), out=out)
+            return memorisation(opened, extractor="random"), max(read)
+
+    at_once, _ = examine("at once")
+    monkeypatch.setattr(neighbours, "BLOCK_VALUES", 5 * 3 * 16 * 16)
+    three = property(lambda _: 3, lambda *_: None)
+    monkeypatch.setattr(RandomFeatures, "batch", three, raising=False)
+    in_blocks, largest = examine("in blocks")
+    assert largest == 5
+    assert in_blocks["duplicates"] == at_once["duplicates"]
+    for name, space in at_once["spaces"].items():
+        other = in_blocks["spaces"][name]
+        assert [pair["training"] for pair in other["closest_pairs"]] == [
+            pair["training"] for pair in space["closest_pairs"]
+        ]
+        assert other["threshold"] == pytest.approx(space["threshold"], rel=1e-5)
+        assert other["generated"]["closer"] == space["generated"]["closer"]
 
 
 def test_the_threshold_is_the_first_percentile_of_the_distances_to_the_others(

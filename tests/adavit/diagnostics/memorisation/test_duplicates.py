@@ -54,7 +54,7 @@ def test_near_pairs_are_those_of_all_comparisons(
 def test_of_the_frames_of_a_film_every_pair_counts_and_the_closest_are_kept(
     monkeypatch: pytest.MonkeyPatch, tile: int
 ) -> None:
-    monkeypatch.setattr(module, "TILE_ROWS", tile)
+    monkeypatch.setattr(module, "MOST_ROWS", tile)
     monkeypatch.setattr(module, "LISTED", 5)
     frames = noisy(random_images(1).expand(11, -1, -1, -1), 3, 1)
     found = find_duplicates(frames.numpy(), mirror=False)

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from adavit.diagnostics.memorisation.chosen_images import ChosenImages
 from adavit.diagnostics.memorisation.training_distances import (
     TrainingSet,
     distances_to_training,
@@ -10,6 +11,10 @@ from adavit.diagnostics.memorisation.training_distances import (
 )
 from adavit.metrics.intervals import wilson_interval
 from tests.adavit.diagnostics.conftest import random_images
+
+
+def chosen(images: torch.Tensor) -> ChosenImages:
+    return ChosenImages.of(images.numpy())
 
 
 def levels(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -22,7 +27,9 @@ def test_distances_are_root_mean_squares_to_the_nearest_orientation(mirror: bool
     queries[0] = training[2].flip(-1)
     space = pixel_space()
     found = distances_to_training(
-        space.embed(queries, ""), TrainingSet.embed(training, space, mirror=mirror), space
+        space.embed(chosen(queries), ""),
+        TrainingSet.embed(chosen(training), space, mirror=mirror),
+        space,
     )
     for row, query in enumerate(queries):
         choices = {
@@ -40,7 +47,7 @@ def test_leaving_one_out_leaves_out_the_flip_of_the_image_too() -> None:
     training = random_images(4)
     training[0] = torch.maximum(training[0], training[0].flip(-1))  # equal to its flip
     space = pixel_space()
-    vectors = TrainingSet.embed(training, space, mirror=True)
+    vectors = TrainingSet.embed(chosen(training), space, mirror=True)
     found = leave_one_out(vectors, torch.tensor([0, 2]), space)
     assert found.values.min() > 0
     assert found.owners[0] != 0
@@ -50,9 +57,9 @@ def test_leaving_one_out_leaves_out_the_flip_of_the_image_too() -> None:
 def test_rgba_is_compared_on_black() -> None:
     images = random_images(2, channels=4)
     images[:, 3] = 0
-    vectors = pixel_space().embed(images, "")
+    vectors = pixel_space().embed(chosen(images), "")
     assert vectors.shape == (2, 3 * 16 * 16)
-    assert not vectors.any()
+    assert not vectors[:].any()
 
 
 def test_the_summary_counts_what_is_below_the_threshold() -> None:
