@@ -136,10 +136,11 @@ def copy_lines(check: DataCheck, *, by_name: bool = True) -> list[str]:
         if count:
             names = f": {_groups(check, groups)}" if by_name else ""
             lines.append(f"{counted(count, one, many)}{names}.")
+    left = counted(check.effective, "image is", "images are")
     return [
         *lines,
-        f"{check.effective:,} images are left without copies. Look at the pairs (--html): what is drawn from one"
-        " pattern can be alike and no copy. --write CLEANED leaves copies, blank images and broken files out.",
+        f"{left} left without copies. Look at the pairs (--html): what is drawn from one pattern can be alike and no"
+        " copy. --write CLEANED leaves copies, blank images and broken files out.",
     ]
 
 
@@ -175,10 +176,10 @@ def _classes(check: DataCheck) -> list[str]:
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     (most, largest), (least, smallest) = ordered[0], ordered[-1]
     if largest == smallest:
-        return [f"{len(counts)} classes of {largest:,} images each."]
+        return [f"{len(counts)} classes of {counted(largest, 'image', 'images')} each."]
     line = (
-        f"{len(counts)} classes, from {smallest:,} images ({printable(least)}) to {largest:,} ({printable(most)}),"
-        f" {check.seen.imbalance:.1f} times as many"
+        f"{len(counts)} classes, from {counted(smallest, 'image', 'images')} ({printable(least)}) to {largest:,}"
+        f" ({printable(most)}), {check.seen.imbalance:.1f} times as many"
     )
     remedy = "; adavit data subset --balanced evens them out" if largest >= 2 * smallest else ""
     return [f"{line}{remedy}."]

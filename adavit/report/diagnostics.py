@@ -10,6 +10,7 @@ from adavit.report.run import Run
 from adavit.report.seed_groups import SeedGroup
 from adavit.runs.directory import RunDirectory
 from adavit.runs.reading import mapping, number, text
+from adavit.runtime.wording import counted
 
 SIDES = (1800, 1200, 800)
 """Pixels of a picture of pairs, at most; the first at which all pictures fit is taken."""
@@ -141,7 +142,10 @@ def _duplicates(record: dict[str, Any]) -> str:
         return ""
     images = number(record.get("images"))
     among = f" of {images:,.0f} images" if images is not None else ""
-    return f"Inside the data{among}: {copies:,.0f} exact copies and {near:,.0f} pairs nearly alike."
+    exact = counted(int(copies), "exact copy", "exact copies")
+    return (
+        f"Inside the data{among}: {exact} and {counted(int(near), 'pair', 'pairs')} nearly alike."
+    )
 
 
 def leak_lines(record: dict[str, Any]) -> list[LeakLine]:

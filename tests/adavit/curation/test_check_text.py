@@ -3,6 +3,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from adavit.curation.check import DataCheck
 from adavit.curation.check_text import as_record, as_text, sections
@@ -60,3 +61,13 @@ def test_the_record_names_everything_and_is_json(check: DataCheck) -> None:
     assert record["clusters_across_classes"] == [["a/00.png", "b/leaked_00.png"]]
     assert record["classes"] == {"a": 12, "b": 9}
     assert {pair["mirrored"] for pair in record["alike"]} == {True, False}
+
+
+def test_one_image_is_one(tmp_path: Path) -> None:
+    for name in "ab":
+        folder = tmp_path / "set" / name
+        folder.mkdir(parents=True)
+        Image.linear_gradient("L").save(folder / "same.png")
+    text = as_text(checked(tmp_path / "set"))
+    assert "1 image is left without copies." in text
+    assert "2 classes of 1 image each." in text

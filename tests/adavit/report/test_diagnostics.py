@@ -17,11 +17,17 @@ def test_closest_pairs_and_distances_are_shown(tmp_path: Path) -> None:
     space = {"distance": "grey levels", "generated": {**side, "median": 12.5}, "heldout": None}
     record = {
         "spaces": {"pixels": {**space, "leave_one_out_median": 20.25}},
-        "duplicates": {"exact_copies": 2, "near_pairs": 3, "images": 1000},
+        "duplicates": {"exact_copies": 2, "near_pairs": 1, "images": 1000},
     }
     (folder / "memorisation.json").write_text(json.dumps(record))
     page = Page(write_report([path], tmp_path / "r.html")[0])
-    for words in ("pixels (grey levels)", "2.5% [1.0%, 6.0%]", "12.5", "20.25", "2 exact copies"):
+    for words in (
+        "pixels (grey levels)",
+        "2.5% [1.0%, 6.0%]",
+        "12.5",
+        "20.25",
+        "2 exact copies and 1 pair nearly",
+    ):
         assert words in page.text
     pictures = [a["alt"] for tag, a in page.tags if tag == "img"]
     assert ["Closest pairs" in (alt or "") for alt in pictures] == [True]
