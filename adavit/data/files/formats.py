@@ -98,6 +98,7 @@ class OpenedImage:
         self.lost_profile = False
         self._stream = stream
         self._reader = reader
+        self._second: Image.Image | None = None
 
     @property
     def profile(self) -> bytes | None:
@@ -128,11 +129,14 @@ class OpenedImage:
         """The same frame from its header on, for a second look at its bytes; None for an image in memory."""
         if self._stream is None or self._reader is None:
             return None
-        self._stream.seek(0)
-        image = self._reader(self._stream, "")
-        if self.image.tell() > 0:
-            image.seek(self.image.tell())
-        return image
+        frame, second = self.image.tell(), self._second
+        # A page of a TIFF is found by way of all before it, so what has found an earlier one goes on from there.
+        if second is None or second.format != "TIFF" or second.tell() >= frame:
+            self._stream.seek(0)
+            second = self._second = self._reader(self._stream, "")
+        if frame > 0:
+            second.seek(frame)
+        return second
 
     def content(self) -> bytes | None:
         """The file as it is, byte by byte; None for an image in memory."""

@@ -1,6 +1,7 @@
 import io
 import struct
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,14 @@ from adavit.data.files.formats import Unreadable, open_image
 from adavit.data.files.frames import found_frames, frame_name, has_frames, list_frames
 from adavit.runtime.resolution import Resolution
 from tests.references.data_files import encode, pixels
-from tests.references.image_writers import DISPLAY_P3, PNG_CHANNELS, write_png, write_profile
+from tests.references.image_writers import (
+    DISPLAY_P3,
+    PNG_CHANNELS,
+    to_eight_bits,
+    write_png,
+    write_profile,
+    write_tiff,
+)
 
 KINDS = ["TIFF", "GIF", "WEBP", "PNG", *(["AVIF"] if features.check("avif") else [])]
 LEVELS = [10, 90, 170, 250]
@@ -71,6 +79,55 @@ def test_pages_of_16_bits_are_read_in_full() -> None:
     opened.seek(1)
     decoded = decode(opened, Resolution(4, 4))
     assert (decoded.planes[0, 0, 0], decoded.largest) == (99, 257 * 99)
+
+
+def stack_of_16_bits(pages: list[np.ndarray], *, big_endian: bool, deflated: bool) -> bytes:
+    """A TIFF of pages [H, W, 3], uint16."""
+    stream = io.BytesIO()
+    with TiffImagePlugin.AppendingTiffWriter(stream, new=True) as writer:
+        for page in pages:
+            writer.write(write_tiff(page, 2, 16, big_endian=big_endian, deflated=deflated))
+            writer.newFrame()
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("deflated", [False, True])
+@pytest.mark.parametrize("big_endian", [False, True])
+def test_colour_pages_of_16_bits_are_read_in_any_order(big_endian: bool, deflated: bool) -> None:
+    random = np.random.default_rng(0)
+    pages = [random.integers(0, 65536, (6, 6, 3), dtype=np.uint16) for _ in range(6)]
+    opened = open_image(
+        io.BytesIO(stack_of_16_bits(pages, big_endian=big_endian, deflated=deflated))
+    )
+    for number in (0, 1, 1, 4, 2, 2, 5, 3, 0, 5):
+        opened.seek(number)
+        found = decode(opened, Resolution(6, 6))
+        expected = to_eight_bits(pages[number], 16).transpose(2, 0, 1)
+        np.testing.assert_array_equal(found.planes[:3], expected)
+
+
+def test_pages_of_a_stack_are_not_looked_for_from_the_first_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read = []
+    load = TiffImagePlugin.ImageFileDirectory_v2.load
+
+    def counted(*arguments: Any) -> None:
+        read.append(None)
+        load(*arguments)
+
+    def directories(count: int) -> int:
+        """That are read for all pages of a stack of so many."""
+        pages = [np.full((4, 4, 3), number, dtype=np.uint16) for number in range(count)]
+        opened = open_image(io.BytesIO(stack_of_16_bits(pages, big_endian=False, deflated=False)))
+        read.clear()
+        for number in range(count):
+            opened.seek(number)
+            decode(opened, Resolution(4, 4))
+        return len(read)
+
+    monkeypatch.setattr(TiffImagePlugin.ImageFileDirectory_v2, "load", counted)
+    assert directories(40) <= 2.1 * directories(20)
 
 
 @pytest.mark.parametrize("levels", [(200, 30, 30), (200, 30, 30, 90)], ids=["rgb", "with alpha"])
