@@ -76,10 +76,10 @@ TINY = "--resolutions 8 --patch 2 --batch 4 --rounds 1 --width 16 --depth 1 --he
             ["| resnet, 16 px, batch 4, plain | ", "| vit, 16 px, batch 4, with R1 | "],
         ),
         (
-            "benchmarks/compiled_operations.py --toy --kinds resnet --sizes 16x4 --machine-code".split(),
+            "benchmarks/compiled_operations.py --toy --kinds resnet --sizes 8x4 --machine-code".split(),
             [
-                "| resnet, 16 px, batch 4, plain | ",
-                "| resnet, 16 px, batch 4, with R1 | ",
+                "| resnet, 8 px, batch 4, plain | ",
+                "| resnet, 8 px, batch 4, with R1 | ",
                 " compiled\n",
             ],
         ),

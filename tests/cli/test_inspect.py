@@ -128,6 +128,7 @@ def test_a_resnet_gets_what_applies_to_it(adavit: Adavit, pictures: Path) -> Non
     assert record["logits"]["generated"]["images"] == 8
 
 
+@pytest.mark.slow
 def test_a_critic_on_frozen_features_is_asked_head_by_head(
     adavit: Adavit, pictures: Path, mobilenet: Path
 ) -> None:

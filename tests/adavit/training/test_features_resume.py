@@ -64,10 +64,11 @@ def drawn(folder: Path, mode: str) -> Path:
         ),
         ({}, {"training": {"san": True}, "data": {"cond": True}}, None),
         ({}, {"training": {"precision": "bf16"}}, None),
-        (
+        pytest.param(
             {"side": 64, "maps": 1, "class_token": True},
             {"training": {"batch": 2}, "data": {"subset": 8}},
             None,
+            marks=pytest.mark.slow,
         ),
     ],
     ids=[

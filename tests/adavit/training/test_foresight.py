@@ -88,6 +88,7 @@ def elsewhere(pictures: Path, kind: str, **run: Any) -> RunConfig:
     return build_config([layer])
 
 
+@pytest.mark.slow
 def test_a_device_need_not_be_there(pictures: Path) -> None:
     lines = told(describe_elsewhere(elsewhere(pictures, "resnet", memory="8GB"), SilentConsole()))
     assert lines["precision:"] == "bf16"
@@ -106,6 +107,7 @@ def test_what_fits_in_a_budget_is_not_foreseen_without_the_device(pictures: Path
     assert "PFLOP for 5000 kimg" in told(text)["time"]  # as the note says
 
 
+@pytest.mark.slow
 def test_images_messages_and_frozen_networks_are_told_as_they_are_here(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,6 +64,7 @@ def test_a_system_without_a_peak_has_a_plan(tiny: Tiny, monkeypatch: pytest.Monk
     assert len(lines) == len(measured.splitlines())
 
 
+@pytest.mark.slow
 def test_frozen_networks_are_counted_apart(tiny: Tiny, tmp_path: Path) -> None:
     named = write_published(tmp_path / "vit.pth")
     distilled = {"distill_weight": 1, "distill_network": named, "distill_width": 12}

@@ -273,6 +273,7 @@ def seeing(tmp_path: Path) -> Callable[..., dict[str, Any]]:
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "settings", "training"),
     [
@@ -294,6 +295,7 @@ def test_what_a_frozen_network_and_its_heads_take_is_counted(
     assert features_bytes(run) == pytest.approx(OVERHEAD["float32"] * (counted - without), abs=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [2, 8])
 def test_what_a_teacher_takes_is_counted(batch: int) -> None:
     taught = {"distill_weight": 1, "distill_width": 512}
@@ -308,6 +310,7 @@ def test_what_a_teacher_takes_is_counted(batch: int) -> None:
     assert distillation_bytes(run) == pytest.approx(OVERHEAD["float32"] * added, abs=2)
 
 
+@pytest.mark.slow
 def test_a_transformer_of_timm_teaches_at_its_own_price() -> None:
     pytest.importorskip("timm", reason="timm is not installed")
     vit = {"discriminator": {"kind": "vit", "patch": 8}}
@@ -343,6 +346,7 @@ def test_a_teacher_is_counted_where_the_largest_would_not_fit(
     check_memory(run, CPU)
 
 
+@pytest.mark.slow
 def test_a_projected_discriminator_is_counted_once(seeing: Callable[..., dict[str, Any]]) -> None:
     critic = seeing("squeezenet1_1", width=32)
     batch = {"training": {"batch": 8}}

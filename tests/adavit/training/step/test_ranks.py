@@ -153,6 +153,7 @@ def test_one_two_and_four_ranks_have_the_same_bits(
             assert_same_bits(state, one)
 
 
+@pytest.mark.slow
 def test_compiled_ranks_have_the_same_bits(
     tiny: Tiny, tmp_path: Path, network: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
