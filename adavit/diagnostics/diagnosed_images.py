@@ -225,7 +225,7 @@ def _of_images(
     chosen = draw_indices(np.arange(len(drawn)), fakes or len(drawn), seed, "fakes")
     names = image_names(drawn)
     return DiagnosedImages(
-        fakes=torch.from_numpy(np.array(drawn.images[chosen])),
+        fakes=torch.from_numpy(np.asarray(drawn.images)[chosen]),
         fake_names=None if names is None else [names[index] for index in chosen],
         real=real,
         train=np.arange(len(real)),

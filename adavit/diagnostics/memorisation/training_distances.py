@@ -100,12 +100,9 @@ class TrainingSet:
     def embed(cls, images: ChosenImages, space: Space, *, mirror: bool) -> "TrainingSet":
         """Puts images, and with `mirror` their flips, into a space."""
         both = images.with_flips() if mirror else images
-        positions = torch.arange(len(both))
-        return cls(
-            space.embed(both, "training images, flipped too" if mirror else "training images"),
-            positions % len(images),
-            positions >= len(images),
-        )
+        kind = "training images, flipped too" if mirror else "training images"
+        owners = torch.arange(len(both)) % len(images)
+        return cls(space.embed(both, kind), owners, both.mirrored)
 
 
 @dataclass(frozen=True)
@@ -137,6 +134,7 @@ def leave_one_out(training: TrainingSet, chosen: Tensor, space: Space) -> Distan
         space: As the vectors are in.
     """
     size = training.vectors.shape[1]
+    # In parts: the vectors of all of them need not fit into memory.
     found = [
         nearest(
             training.vectors[some],
