@@ -28,6 +28,7 @@ from adavit.experiments.sweep_file import Sweep, read_sweep
 from adavit.experiments.tables import seconds_left, shown_setting, summary_table, total_time
 from adavit.experiments.worker import Pruned
 from adavit.experiments.worker_pool import WorkerPool
+from adavit.metrics.names import recorded_name
 from adavit.runs.records import read_records, recorded_metric
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.paths import takes_paths
@@ -213,7 +214,8 @@ def sweep(
         plan,
         file=FILES["sweep"],
         text=chosen.as_yaml(),
-        opening=f"Sweep {chosen.name}: {counted(chosen.trials, 'run', 'runs')} in {folder}, lowest {plan.metric} wins.",
+        opening=f"Sweep {chosen.name}: {counted(chosen.trials, 'run', 'runs')} in {folder},"
+        f" lowest {_judge(plan, example)} wins.",
         noun="runs",
         retry_failed=retry_failed,
         console=console,
@@ -276,9 +278,15 @@ def _describe(plan: SweepPlan, example: Cell, folder: Path, pool: WorkerPool) ->
     lines = [f"{plan.sweep.name}: {plan.sweep.description}"] if plan.sweep.description else []
     lines += [f"{key}  {_in_words(values)}" for key, values in plan.sweep.search.items()]
     lines.append(
-        f"{counted(trials, 'run', 'runs')} in {folder}, lowest {plan.metric} wins; at most {time}"
+        f"{counted(trials, 'run', 'runs')} in {folder}, lowest {_judge(plan, example)} wins; at most {time}"
     )
     return "\n".join(lines)
+
+
+def _judge(plan: SweepPlan, example: Cell) -> str:
+    """What is to be lowest, as it is recorded; of "auto" no run knows before it begins what that will be."""
+    extractor = example.settings["metrics"]["extractor"][0]
+    return plan.metric if extractor == "auto" else recorded_name(plan.metric, extractor)
 
 
 def _in_words(values: Any) -> str:

@@ -298,13 +298,23 @@ def test_a_sweep_of_nothing_measured_says_what_to_name(write_sweep: Any) -> None
 
 
 def test_a_dry_run_of_one_run_says_so(write_sweep: Any) -> None:
-    assert "\n1 run in runs/sweeps/tiny, lowest fid wins" in sweep(
+    assert "\n1 run in runs/sweeps/tiny, lowest fd_random wins" in sweep(
         write_sweep(), trials=1, dry_run=True
     )
+
+
+@pytest.mark.parametrize(
+    ("extractor", "lowest"), [("random", "kid_random"), ("inception", "kid"), ("auto", "kid")]
+)
+def test_what_wins_is_called_as_it_is_recorded(
+    write_sweep: Any, extractor: str, lowest: str
+) -> None:
+    path = write_sweep({"metrics": {"extractor": extractor, "names": "kid"}})
+    assert f", lowest {lowest} wins; at most" in sweep(path, dry_run=True)
 
 
 def test_a_dry_run_trains_nothing(write_sweep: Any) -> None:
     text = sweep(write_sweep(), dry_run=True)
     assert "training.r1_gamma  0.01 to 10, logarithmic" in text
-    assert "3 runs in runs/sweeps/tiny, lowest fid wins" in text
+    assert "3 runs in runs/sweeps/tiny, lowest fd_random wins" in text
     assert not Path("runs").exists()
