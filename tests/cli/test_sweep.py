@@ -20,7 +20,7 @@ def test_a_sweep_is_run_and_its_best_named(adavit: Adavit, pictures: Path) -> No
     Path("tiny.yaml").write_text(TINY)
     outcome = adavit("sweep", "tiny.yaml", "--data", pictures, "--trials", 2, "--metric", "kid")
     assert outcome.code == 0, outcome.err
-    assert "Sweep tiny: 2 runs in runs/sweeps/tiny, lowest kid wins." in outcome.out
+    assert "Sweep tiny: 2 runs in runs/sweeps/tiny, lowest kid_random wins." in outcome.out
     assert "kid_random" in outcome.out
     best = re.search(r"--set training.r1_gamma=([\d.e-]+)$", outcome.out.strip())
     assert best is not None
