@@ -24,3 +24,27 @@ def wilson_interval(hits: float, count: int, *, z: float) -> tuple[float, float]
     low = 0.0 if hits == 0 else (centre - spread) / scale
     high = 1.0 if hits == count else (centre + spread) / scale
     return low, high
+
+
+def newcombe_interval(
+    first: tuple[int, int], second: tuple[int, int], *, z: float
+) -> tuple[float, float]:
+    """Newcombe's confidence interval of the difference of two proportions that share no trial.
+
+    Newcombe 1998 ("Interval estimation for the difference between independent proportions", Statistics in Medicine
+    17, method 10): of Wilson's intervals, the distances from shares to ends are added as standard errors are.
+
+    Args:
+        first: Hits and trials.
+        second: Likewise; its share is taken away.
+        z: As for `wilson_interval`.
+
+    Returns:
+        Its ends, in [-1, 1].
+    """
+    share, other = first[0] / first[1], second[0] / second[1]
+    low, high = wilson_interval(*first, z=z)
+    other_low, other_high = wilson_interval(*second, z=z)
+    down = ((share - low) ** 2 + (other_high - other) ** 2) ** 0.5
+    up = ((high - share) ** 2 + (other - other_low) ** 2) ** 0.5
+    return share - other - down, share - other + up

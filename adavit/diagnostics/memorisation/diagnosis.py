@@ -29,6 +29,7 @@ from adavit.diagnostics.memorisation.training_distances import (
     Distances,
     Space,
     TrainingSet,
+    closer_more_often,
     distances_to_training,
     feature_space,
     leave_one_out,
@@ -39,6 +40,7 @@ from adavit.errors import UserError
 from adavit.evaluation.scoring import choose_network
 from adavit.metrics import ExtractorName, FeatureExtractor
 from adavit.metrics.extractors.extractor import tensors_digest
+from adavit.metrics.extractors.names import BUILT_IN
 from adavit.projection.choice import check_features
 from adavit.runs.directory import DiagnosticsFolder
 from adavit.runtime.console import Console
@@ -223,8 +225,8 @@ def _compare(space: Space, sides: _Sides, mirror: bool) -> tuple[dict[str, Any],
     training = TrainingSet.embed(sides.training, space, mirror=mirror)
     among = leave_one_out(training, sides.left_out, space)
     threshold = float(np.percentile(among.values, PERCENTILE))
-    generated = distances_to_training(space.embed(sides.fakes, "generated images"), training, space)
-    heldout = None
+    nearest = distances_to_training(space.embed(sides.fakes, "generated images"), training, space)
+    generated, heldout = summarise(nearest, threshold), None
     if len(sides.heldout):
         vectors = space.embed(sides.heldout, "held-out images")
         heldout = summarise(distances_to_training(vectors, training, space), threshold)
@@ -232,10 +234,11 @@ def _compare(space: Space, sides: _Sides, mirror: bool) -> tuple[dict[str, Any],
         "distance": space.unit,
         "threshold": round(threshold, DIGITS),
         "leave_one_out_median": round(float(np.median(among.values)), DIGITS),
-        "generated": summarise(generated, threshold),
+        "generated": generated,
         "heldout": heldout,
+        "difference_interval": None if heldout is None else closer_more_often(generated, heldout),
     }
-    return figures, _closest(generated, sides, threshold)
+    return figures, _closest(nearest, sides, threshold)
 
 
 def _closest(generated: Distances, sides: _Sides, threshold: float) -> list[Pair]:
@@ -291,7 +294,8 @@ def _extractor(
         networks = diagnosed.config.metrics.extractor
         # The random one knows no objects.
         requested = next((name for name in networks if name != "random"), "random")
-        weights = diagnosed.config.metrics.inception_weights
+        if requested not in BUILT_IN:
+            weights = diagnosed.config.metrics.inception_weights
     return choose_network(
         requested or "auto",
         data=(diagnosed.real.source,),

@@ -14,16 +14,13 @@ def summarise_memorisation(record: dict[str, Any]) -> str:
             f"{protocol['n_fake']:,} generated images against {protocol['n_train']:,} training"
             f" images of {protocol['data']}{', flips included' if protocol['mirror'] else ''}."
         ),
-        (
-            f"Close: nearer than {100 - protocol['percentile']:g}% of the training images are to"
-            " one another."
-        ),
+        f"Close: nearer than {_nearness(protocol)} to one another.",
     ]
     for name, space in record["spaces"].items():
         lines += ["", f"{name} ({space['distance']}); close is below {space['threshold']:.4g}"]
         lines.append(f"  generated images  {_closeness(space['generated'])}")
         if space["heldout"] is None:
-            lines.append("  held-out images   none; expect about 1% close")
+            lines.append("  held-out images   none")
         else:
             lines.append(f"  held-out images   {_closeness(space['heldout'])}")
         lines.append(
@@ -45,17 +42,25 @@ def _closeness(summary: dict[str, Any]) -> str:
     )
 
 
+def _nearness(protocol: dict[str, Any]) -> str:
+    if protocol["n_leave_one_out"] * protocol["percentile"] <= 100:
+        return "any two training images are"
+    return f"{100 - protocol['percentile']:g}% of the training images are"
+
+
 def _verdict(space: dict[str, Any]) -> str:
-    generated, heldout = space["generated"], space["heldout"]
-    expected = heldout["share_interval"][1] if heldout else 0.01
-    if generated["share_interval"][0] > expected:
+    more_often = "come close to training images more often than other real images do"
+    if space["heldout"] is None:
         return (
-            "Generated images come close to training images more often than other real images do."
+            f"Whether they {more_often} cannot be told: no image was held out. A run with --val-fraction"
+            " holds some out."
         )
-    return (
-        "Generated images do not come close to training images more often than other real"
-        " images do."
-    )
+    low, high = space["difference_interval"]
+    if low > 0:
+        return f"Generated images {more_often}."
+    if high <= 0:
+        return f"Generated images do not {more_often}."
+    return f"Whether they {more_often} cannot be told; if so, by at most {100 * high:.1f} points."
 
 
 def _copies(duplicates: dict[str, Any]) -> str:

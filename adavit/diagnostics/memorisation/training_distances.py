@@ -10,7 +10,7 @@ from torch import Tensor
 
 from adavit.diagnostics.memorisation.chosen_images import ChosenImages, visible
 from adavit.metrics import FeatureExtractor, extract_features
-from adavit.metrics.intervals import wilson_interval
+from adavit.metrics.intervals import newcombe_interval, wilson_interval
 from adavit.metrics.neighbours import Nearest, Vectors, block_rows, nearest
 
 
@@ -170,6 +170,17 @@ def summarise(distances: Distances, threshold: float) -> dict[str, Any]:
         "share_interval": [round(low, DIGITS), round(high, DIGITS)],
         "median": round(float(np.median(distances.values)), DIGITS),
     }
+
+
+def closer_more_often(generated: dict[str, Any], heldout: dict[str, Any]) -> list[float]:
+    """The 95% interval (Newcombe 1998) of how much larger the share of close images is among generated ones.
+
+    Args:
+        generated: As `summarise` gives it.
+        heldout: Likewise, of real images that were not trained on.
+    """
+    counted = [(side["closer"], side["images"]) for side in (generated, heldout)]
+    return [round(end, DIGITS) for end in newcombe_interval(*counted, z=QUANTILE)]
 
 
 def _distances(found: Nearest, training: TrainingSet, space: Space, size: int) -> Distances:

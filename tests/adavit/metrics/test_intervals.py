@@ -1,6 +1,6 @@
 import pytest
 
-from adavit.metrics.intervals import wilson_interval
+from adavit.metrics.intervals import newcombe_interval, wilson_interval
 
 
 @pytest.mark.parametrize("z", [1.959964, 2.576])
@@ -33,3 +33,21 @@ def test_wilson_bounds_are_the_roots_solved_by_hand(
 ) -> None:
     # Roots of (p - share)^2 = z^2 p (1 - p) / n with z = 2.576.
     assert wilson_interval(hits, count, z=2.576) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        # Method 10 of table II of Newcombe 1998.
+        ((56, 70), (48, 80), (0.0524, 0.3339)),
+        ((9, 10), (3, 10), (0.1705, 0.8090)),
+        ((10, 10), (0, 20), (0.6791, 1.0)),
+        ((0, 10), (0, 20), (-0.1611, 0.2775)),
+    ],
+)
+def test_newcombe_bounds_are_the_published_ones(
+    first: tuple[int, int], second: tuple[int, int], expected: tuple[float, float]
+) -> None:
+    assert newcombe_interval(first, second, z=1.959964) == pytest.approx(expected, abs=1e-4)
+    low, high = newcombe_interval(second, first, z=1.959964)
+    assert (-high, -low) == pytest.approx(expected, abs=1e-4)

@@ -150,7 +150,7 @@ def test_held_out_copies_of_training_images_do_not_hide_copying(
         for space in record["spaces"].values():
             assert space["heldout"]["closer"] <= 1
             assert space["generated"]["closer"] >= 9
-        assert "come close to training images more often than" in summarise_memorisation(record)
+        assert "Generated images come close to training" in summarise_memorisation(record)
     assert len(record_of(25)["projection"]["heldout"]["distances"]) == 5
     with pytest.raises(UserError, match="--project is 6, but there are 1 held-out images"):
         record_of(29)
@@ -191,6 +191,16 @@ def _loaded(data: Path) -> Any:
     from adavit.data import load_images
 
     return load_images(str(data))
+
+
+def test_inception_s_weights_of_a_run_are_for_inception_alone(tmp_path: Path) -> None:
+    fakes = write_images(tmp_path / "fakes", random_images(4, side=32))
+    opened = open_diagnosis(str(fakes), data="small_set:40", out=tmp_path / "out")
+    metrics = {"extractor": "drawn,inception", "inception_weights": str(tmp_path / "w.pth")}
+    config = build_config([{"data": {"source": "small_set:40"}, "metrics": metrics}])
+    images = dataclasses.replace(opened.images, config=config)
+    record = memorisation(dataclasses.replace(opened, images=images))
+    assert record["protocol"]["extractor"] == "drawn"
 
 
 def test_other_data_than_the_run_s_count_as_training_images_as_a_whole(

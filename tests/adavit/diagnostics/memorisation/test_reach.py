@@ -20,17 +20,17 @@ from tests.small_weights import write_mobilenet
 from tests.stored_generators import stored_generator
 
 
-def test_the_interval_covers_the_true_difference_as_often_as_it_says() -> None:
+@pytest.mark.parametrize(("many", "others"), [(2, 2), (3, 3), (3, 9), (40, 60)])
+def test_the_interval_covers_the_true_difference_as_often_as_it_says(
+    many: int, others: int
+) -> None:
     rng = np.random.default_rng(0)
-    trials = 200
-    covered = 0
-    for trial in range(trials):
-        first, second = rng.normal(1.0, 1.0, 40), rng.normal(0.4, 2.0, 60)
-        low, high = difference_interval(first, second, trial, replicates=400)
+    trials, covered = 400, 0
+    for _ in range(trials):
+        first, second = rng.normal(1.0, 1.0, many), rng.normal(0.4, 2.0, others)
+        low, high = difference_interval(first, second)
         covered += low < 0.6 < high
-    assert 0.9 < covered / trials < 0.99
-    width = 2 * 1.96 * (1 / 40 + 4 / 60) ** 0.5
-    assert high - low == pytest.approx(width, rel=0.3)
+    assert 0.92 < covered / trials < 0.99
 
 
 @pytest.mark.parametrize(
