@@ -123,7 +123,7 @@ def build_evaluator(
     Args:
         reference: Real images to compare with.
         metrics: Names in `adavit.metrics.measures.MEASURES`; those of `RECOGNITION` come with an extractor
-            that recognises things, in images of a size at which it does.
+            that recognises things, in images of a shape at which it does.
         extractor: From `choose_network`.
         trained_on: The images of the run and their split, for the scores of real images.
         split: Which part of its set the reference is; None finds it out.
@@ -140,8 +140,8 @@ def build_evaluator(
             heldout = partial(pixels.__getitem__, parts.heldout)
         if len(parts.train) + len(parts.heldout) < len(pixels):
             training = partial(pixels.__getitem__, parts.train)
-    side = min(reference.images.shape[2:])
-    recognises = isinstance(extractor, RecognisingExtractor) and side >= extractor.least_px
+    shape = reference.images.shape[1:]
+    recognises = isinstance(extractor, RecognisingExtractor) and extractor.knows(*shape)
     recognised = RECOGNITION if recognises else ()
     return Evaluator(
         extractor,

@@ -90,11 +90,13 @@ class RecognisingExtractor(Protocol):
 
     Attributes:
         kinds: Their names.
-        least_px: In images with a smaller side real things are not recognised either.
     """
 
     kinds: tuple[str, ...]
-    least_px: int
+
+    def knows(self, channels: int, height: int, width: int) -> bool:
+        """Whether real things are recognised in images of that shape."""
+        ...
 
     def recognise(self, features: Tensor) -> Recognised:
         """What is seen in images, from its own features of them [N, F]."""

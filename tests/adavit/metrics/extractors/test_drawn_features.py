@@ -87,6 +87,25 @@ def test_every_kind_is_recognised_in_fresh_drawings(
     torch.testing.assert_close(found.kinds, right)
 
 
+@pytest.mark.parametrize(
+    ("channels", "height", "width"),
+    [(3, 32, 32), (3, 64, 64), (3, 16, 16), (1, 32, 32), (3, 32, 64), (3, 64, 32)],
+)
+def test_it_knows_the_shapes_in_which_it_recognises_real_drawings(
+    extractor: DrawnFeatures, channels: int, height: int, width: int
+) -> None:
+    side = max(32, height, width)
+    drawn = torch.from_numpy(draw_small_set(60, seed=9, size_px=side)[0]).permute(0, 3, 1, 2)
+    step = 32 // min(32, max(height, width))
+    shown = drawn[:, :, ::step, ::step]
+    top, left = (shown.shape[2] - height) // 2, (shown.shape[3] - width) // 2
+    shown = shown[:, :, top : top + height, left : left + width]
+    if channels == 1:
+        shown = shown.float().mean(1, keepdim=True).to(torch.uint8)
+    recognised = float((extractor.recognise(extractor(shown)).kinds >= 0).double().mean())
+    assert extractor.knows(channels, height, width) == (recognised > 0.85)
+
+
 def test_attributes_follow_what_is_done_to_an_image(
     extractor: DrawnFeatures, drawings: torch.Tensor, features: torch.Tensor
 ) -> None:
