@@ -16,7 +16,12 @@ from adavit.augment.diffaug import POLICIES, DiffAugment
 from adavit.augment.pipeline import GROUPS
 from adavit.augment.presets import DIFFAUG, preset_multipliers
 from adavit.augment.settings import MAGNITUDES, OPERATIONS
-from adavit.build.augmentation import build_pipe, extra_operation, single_operation
+from adavit.build.augmentation import (
+    build_pipe,
+    check_extra_operations,
+    extra_operation,
+    single_operation,
+)
 from adavit.config.augment import AugmentConfig
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.run import RunConfig
@@ -80,7 +85,7 @@ def preview(config: RunConfig, *, p: float, console: Console) -> Image.Image:
         The picture, RGB.
 
     Raises:
-        UserError: If the data cannot be read.
+        UserError: If the data cannot be read, or an extra operation does not work on such images.
     """
     images = load_images(
         config.data.source,
@@ -94,6 +99,7 @@ def preview(config: RunConfig, *, p: float, console: Console) -> Image.Image:
     stream = generator_for(config.run.seed, "augmentation", 0)
     order = torch.randperm(len(images.images), generator=stream).numpy()
     pipe = build_pipe(augment)
+    check_extra_operations(pipe, images.images.shape[1:], twice=False)
     pipe.p.fill_(p)
     rows = preview_rows(augment, p=p)
     labels = [row.label for row in rows]

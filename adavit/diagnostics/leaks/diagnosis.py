@@ -23,6 +23,7 @@ from adavit.diagnostics.diagnosed_images import DiagnosedImages, OpenedDiagnosis
 from adavit.diagnostics.leaks.calibration import DRAWS, Parts, calibrate, divide
 from adavit.diagnostics.leaks.operations import (
     Operation,
+    check_on,
     operations_by_name,
     operations_of_config,
     operations_of_preset,
@@ -69,10 +70,11 @@ def leaks(
         What is written to `leaks.json`.
 
     Raises:
-        UserError: If there are no such operations, or none where the run used none.
+        UserError: If there are no such operations, none where the run used none, or one does not work on the images.
     """
     diagnosed = diagnosis.images
     wanted = _choose_operations(diagnosed, operations, augment)
+    check_on(wanted, diagnosed.fakes[:2])
     make_folder(diagnosis.folder)
     seed = diagnosed.protocol["seed"]
     parts = divide(diagnosed, seed)

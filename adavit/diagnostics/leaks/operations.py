@@ -14,6 +14,7 @@ from adavit.build.augmentation import extra_operation, single_operation
 from adavit.config.augment import AugmentConfig, ExtraOperation
 from adavit.data import images_to_float, images_to_uint8
 from adavit.diagnostics.leaks.operation_names import check_operations, check_preset
+from adavit.errors import UserError, first_line
 from adavit.metrics import as_rgb
 
 REDRAWS = 16
@@ -60,6 +61,27 @@ class Operation:
         shown[waiting] = False
         result[waiting] = images[waiting]
         return result, shown
+
+
+def check_on(operations: Sequence[Operation], images: Tensor) -> None:
+    """Tries operations, before a probe is trained for any of them.
+
+    Args:
+        operations: Those of kornia may be made for other images.
+        images: uint8 [B, C, H, W].
+
+    Raises:
+        UserError: If one fails.
+    """
+    for operation in operations:
+        try:
+            operation.apply(images, torch.Generator().manual_seed(0))
+        except Exception as error:  # noqa: BLE001  kornia raises whatever torch does
+            size = " x ".join(map(str, images.shape[1:]))
+            raise UserError(
+                f"{operation.name} does not work on images of {size} ({first_line(error)}), expected operations"
+                " that do. Name others by --operations."
+            ) from None
 
 
 def operations_of_config(augment: AugmentConfig, *, p: float = 1.0) -> list[Operation]:

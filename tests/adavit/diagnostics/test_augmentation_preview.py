@@ -1,5 +1,7 @@
 """The rows of a preview; the picture itself is looked at in tests/cli/test_augment.py."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -7,8 +9,16 @@ from adavit.augment import AugmentPipe
 from adavit.config.augment import AugmentConfig
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
-from adavit.diagnostics.augmentation_preview import QUANTILES, named_operations, preview_rows
+from adavit.diagnostics.augmentation_preview import (
+    QUANTILES,
+    named_operations,
+    preview,
+    preview_rows,
+)
+from adavit.errors import UserError
+from adavit.runtime.console import SilentConsole
 from adavit.runtime.resolution import Resolution
+from tests.adavit.diagnostics.conftest import random_images, write_images
 
 
 def section(**augment: object) -> AugmentConfig:
@@ -77,3 +87,19 @@ def test_operations_of_kornia_follow_and_draw_at_random(preset: str) -> None:
     first, second = (rows[-1].at(images, 0.5, stream) for _ in range(2))
     assert not torch.equal(first, images)
     assert not torch.equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        ({"operation": "RandomHue"}, "RandomHue does not work on images of 1 x 16 x 16"),
+        ({"operation": "RandomCrop", "size": [8, 8]}, "RandomCrop makes of images of 1 x 16 x 16"),
+    ],
+)
+def test_what_cannot_be_trained_with_is_not_drawn(
+    tmp_path: Path, extra: dict[str, object], words: str
+) -> None:
+    data = write_images(tmp_path / "data", random_images(3, channels=1))
+    config = build_config([{"data": {"source": str(data)}, "augment": {"extra": [extra]}}])
+    with pytest.raises(UserError, match=words):
+        preview(config, p=0.5, console=SilentConsole())

@@ -28,6 +28,16 @@ from tests.adavit.diagnostics.leaks.real_images import half_dark
 CPU = torch.device("cpu")
 
 
+def test_an_operation_that_fails_on_the_images_is_told_before_a_probe_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adavit.diagnostics.leaks.diagnosis.estimate_leak", pytest.fail)
+    folder = write_images(tmp_path / "data", random_images(30, channels=1))
+    opened = open_diagnosis(str(folder), data=str(folder), out=tmp_path / "out")
+    with pytest.raises(UserError, match=r"^RandomHue does not work on images of 1 x 16 x 16 \(.*"):
+        leaks(opened, operations=["xflip", "RandomHue"])
+
+
 def test_a_plain_operation_is_learnt_and_its_rate_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "STEPS", 40)
     parts = Parts(half_dark(60, 1), half_dark(60, 2), half_dark(60, 3))
