@@ -35,8 +35,6 @@ _ORIENTATIONS = {
     8: Image.Transpose.ROTATE_90,
 }
 _FIRST_ON_ITS_SIDE = 5
-# What Pillow calls the EXIF that it has read in a PNG.
-_PNG_EXIF = frozenset({"exif", "Raw profile type exif"})
 # A JPEG of more pixels is decoded at half its size where that is still twice what is asked for.
 _DRAFT_PIXELS = 100_000_000
 _ALPHA_MODES = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
@@ -158,8 +156,7 @@ def _from_eight_bits(opened: OpenedImage, resolution: Resolution, fit: Fit) -> D
     image = opened.image
     key = _transparent_key(image)
     image.load()
-    # After load(), because a PNG may hold its EXIF behind the pixels and Pillow turns a TIFF by
-    # itself while loading.
+    # After load(), because a PNG may hold its EXIF behind the pixels.
     turned = _turn(image)(image)
     place = fit.place(turned.size, resolution)
     if key is not None or image.mode in _ALPHA_MODES or image.has_transparency_data:
@@ -264,14 +261,9 @@ def _turned(opened: OpenedImage, deep: DeepSamples) -> DeepSamples:
 
 
 def seen_size(opened: OpenedImage) -> tuple[int, int]:
-    """Width and height of an image as it is seen, in pixels: EXIF may turn it on its side."""
+    """Width and height of an image as it is seen, in pixels, without decoding it: EXIF may turn it on its side."""
     width, height = opened.size
-    image = opened.image
-    # Of a TIFF Pillow has turned the size already; a PNG it would decode to look for EXIF behind the pixels.
-    upright = image.format == "TIFF" or (
-        image.format == "PNG" and _PNG_EXIF.isdisjoint(map(str, image.info))
-    )
-    on_its_side = not upright and _orientation(image) >= _FIRST_ON_ITS_SIDE
+    on_its_side = _orientation(opened.image) >= _FIRST_ON_ITS_SIDE
     return (height, width) if on_its_side else (width, height)
 
 
@@ -282,9 +274,14 @@ def _turn(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
 
 
 def _orientation(image: Image.Image) -> int:
-    """As EXIF numbers them, 1 for upright."""
+    """What is left to be done to an image, as EXIF numbers orientations, 1 for nothing; decodes nothing."""
+    if image.format == "TIFF":  # Pillow turns it by itself
+        return 1
+    # Not of the image itself: a PNG would be decoded for what may lie behind its pixels, and keeps its first answer.
+    header = Image.Image()
+    header.info = image.info
     try:
-        orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+        orientation = header.getexif().get(_EXIF_ORIENTATION, 1)
     except Exception:  # noqa: BLE001 - broken EXIF raises anything, and is no reason to lose an image that decodes
         return 1
     return orientation if isinstance(orientation, int) and orientation in _ORIENTATIONS else 1

@@ -20,7 +20,13 @@ from adavit.data.reading import Reading, Scale16Bit
 from adavit.errors import RunError, UserError
 from adavit.runtime.drawn_images import drawn_png
 from tests.references.data_files import encode, pixels, png, png_header, write_folder, write_zip
-from tests.references.image_writers import DISPLAY_P3, write_profile, write_tiff
+from tests.references.image_writers import (
+    DISPLAY_P3,
+    PNG_CHANNELS,
+    write_png,
+    write_profile,
+    write_tiff,
+)
 
 
 def two_classes() -> dict[str, bytes]:
@@ -642,6 +648,25 @@ def test_each_tiff_declares_its_own_white_and_full_takes_one_for_all(tmp_path: P
     for scale in ("full", "set"):
         images = load_images(folder, reading=Reading(scale_16bit=scale)).images
         assert images[:, 0, 0, 0].tolist() == [8, 128]
+
+
+@pytest.mark.parametrize(("colour_type", "bits"), [(0, 2), (0, 16), (2, 16), (4, 16), (6, 16)])
+def test_exif_in_the_text_of_a_png_leaves_its_samples_as_they_are(
+    tmp_path: Path, colour_type: int, bits: int
+) -> None:
+    most = 3 if bits == 2 else 4095
+    shape = (8, 8, PNG_CHANNELS[colour_type])
+    samples = np.random.default_rng(0).integers(1, most + 1, shape)
+    key = (b"tRNS", samples[0, 0].astype(">u2").tobytes())
+    exif = (b"tEXt", b"Raw profile type exif\0\nexif\n       8\n4d4d002a00000008\n")
+    hidden = [key] if colour_type in (0, 2) else []
+    found = []
+    for name, before in (("without", hidden), ("with", [exif, *hidden])):
+        files = {"a.png": write_png(samples, colour_type, bits, before=before)}
+        folder = write_folder(tmp_path / name, files)
+        found.append(load_images(str(folder), reading=Reading(scale_16bit="set")).images)
+    assert found[0].shape[1] == 4  # all have transparency
+    np.testing.assert_array_equal(found[1], found[0])
 
 
 def test_frames_carry_the_class_and_the_name_of_their_file(tmp_path: Path) -> None:

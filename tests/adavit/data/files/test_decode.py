@@ -14,13 +14,14 @@ from packaging.version import Version
 from PIL import Image, ImageFile, PngImagePlugin
 
 from adavit.data.files.decode import decode, seen_size
+from adavit.data.files.deep import raw_mode
 from adavit.data.files.fit import FITS, FitName
 from adavit.data.files.formats import OpenedImage, Unreadable, open_image
 from adavit.data.files.resize import Box
 from adavit.runtime.resolution import Resolution
 from tests.references.data_files import encode, pixels, planes_of
 from tests.references.data_lanczos import lanczos, lanczos_rgba
-from tests.references.image_writers import chunk, pack
+from tests.references.image_writers import chunk, pack, write_png
 
 
 def decode_file(data: bytes, resolution: int) -> np.ndarray:
@@ -405,6 +406,49 @@ def test_the_size_of_a_png_is_told_without_its_pixels(monkeypatch: pytest.Monkey
     monkeypatch.setattr(
         PngImagePlugin.PngImageFile, "load", lambda it: (loaded.append(it), load(it))[1]
     )
+    turned = [encode(image, exif=exif), *(encode(image, pnginfo=text) for text in TURNED.values())]
     assert seen_size(open_image(io.BytesIO(encode(image)))) == (12, 8)
-    assert seen_size(open_image(io.BytesIO(encode(image, exif=exif)))) == (8, 12)
+    for data in turned:
+        opened = open_image(io.BytesIO(data))
+        assert seen_size(opened) == (8, 12)
+        assert raw_mode(opened.image) == "RGB"  # "" once it is decoded
     assert not loaded
+
+
+def turned_by_text(keyword: str, text: str) -> PngImagePlugin.PngInfo:
+    info = PngImagePlugin.PngInfo()
+    info.add_text(keyword, text)
+    return info
+
+
+def raw_profile(orientation: int) -> str:
+    """EXIF as ImageMagick writes it into a PNG as text."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = exif.tobytes()
+    return f"\nexif\n{len(data):8}\n{data.hex()}\n"
+
+
+TURNED = {
+    "raw profile": turned_by_text("Raw profile type exif", raw_profile(6)),
+    "XMP": turned_by_text("XML:com.adobe.xmp", '<x tiff:Orientation="6"/>'),
+}
+
+
+@pytest.mark.parametrize("kind", TURNED)
+def test_text_that_turns_a_png_is_heeded_and_changes_no_sample(kind: str) -> None:
+    image = pixels(8, 12, 3)
+    opened = open_image(io.BytesIO(encode(image, pnginfo=TURNED[kind])))
+    width, height = seen_size(opened)
+    planes = decode(opened, Resolution(height, width)).planes
+    np.testing.assert_array_equal(planes, planes_of(np.rot90(image, -1)))
+
+
+def test_exif_behind_the_pixels_is_heeded_whatever_was_asked_before() -> None:
+    image, exif = pixels(8, 8, 3), Image.Exif()
+    exif[0x0112] = 3
+    data = write_png(image, 2, 8, behind=[(b"eXIf", exif.tobytes()[6:])])
+    opened = open_image(io.BytesIO(data))
+    assert seen_size(opened) == (8, 8)
+    planes = decode(opened, Resolution(8, 8)).planes
+    np.testing.assert_array_equal(planes, planes_of(image[::-1, ::-1]))
