@@ -167,7 +167,9 @@ def _from_eight_bits(opened: OpenedImage, resolution: Resolution, fit: Fit) -> D
             )
             return _finish(opened, _to_image(colour), alpha, place)
     mode = _mode_to_resize(opened)
-    (small,) = resize_strips(place.part, lambda box: [turned.crop(box).convert(mode)], place.size)
+    (small,) = resize_strips(
+        place.part, lambda box: [_cropped(turned, box).convert(mode)], place.size
+    )
     return _finish(opened, small, None, place)
 
 
@@ -186,15 +188,19 @@ def _straight(
     image: Image.Image, key: np.ndarray | None, box: tuple[int, int, int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Colour [h, w, 1 or 3], not multiplied by alpha, and alpha [h, w] of a box, uint8."""
-    part = image.crop(box)
+    part = _cropped(image, box)
     if key is not None:
         samples = np.asarray(part.convert("L") if part.mode == "1" else part)
         colour = samples.reshape(*samples.shape[:2], -1)
         return colour, np.where((colour == key).all(axis=-1), 0, 255).astype(np.uint8)
-    if part.mode == "La":
-        part = part.convert("LA")
     pixels = np.asarray(part.convert("RGBA"))
     return pixels[..., : 1 if image.mode in _GREY_MODES else 3], pixels[..., 3]
+
+
+def _cropped(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
+    """A box of an image; never `La`, which Pillow converts to `LA` and to nothing else."""
+    part = image.crop(box)
+    return part.convert("LA") if part.mode == "La" else part
 
 
 def _floats(colour: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -21,7 +21,7 @@ from adavit.data.files.resize import Box
 from adavit.runtime.resolution import Resolution
 from tests.references.data_files import encode, pixels, planes_of
 from tests.references.data_lanczos import lanczos, lanczos_rgba
-from tests.references.image_writers import chunk, pack, write_png
+from tests.references.image_writers import chunk, pack, write_png, write_tiff
 
 
 def decode_file(data: bytes, resolution: int) -> np.ndarray:
@@ -207,6 +207,22 @@ def test_ycbcr_tiff_becomes_rgb() -> None:
     image = Image.new("RGB", (4, 4), (255, 0, 0)).convert("YCbCr")
     decoded = decode_file(encode(image, "TIFF"), 4)
     np.testing.assert_allclose(decoded[:3, 0, 0].astype(int), [255, 0, 0], atol=2)
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+@pytest.mark.parametrize("clear", ["nothing", "border", "a pixel"])
+def test_a_tiff_whose_colour_is_multiplied_by_alpha_is_read(channels: int, clear: str) -> None:
+    samples = pixels(8, 12, channels)
+    samples[..., -1] = 255
+    if clear == "border":  # which the crop leaves out
+        samples[:, :2] = 0
+    elif clear == "a pixel":
+        samples[3, 5] = 0
+    data = write_tiff(samples, 1 if channels == 2 else 2, 8, tags={338: [1]})
+    seen = samples[:, 2:10]
+    grey = np.repeat(seen[..., :1], 3, axis=-1) if channels == 2 else seen[..., :3]
+    expected = planes_of(np.concatenate([grey, seen[..., -1:]], axis=-1))
+    np.testing.assert_array_equal(decode_file(data, 8), expected)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
