@@ -6,7 +6,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,14 +110,14 @@ def _common_white(
     def look(source: SourceImage) -> int:
         largest = -1
         try:
-            with source.open() as opened:
+            with suppress(Unreadable), source.open() as opened:
                 for number in list_frames(opened) if frames == "all" else [0]:
-                    opened.seek(number)
-                    with _alone_if_large(opened, large):
-                        found = largest_sample(opened, resolution, fit)
-                    largest = largest if found is None else max(largest, found)
-        except Unreadable:  # is named when it is decoded
-            pass
+                    # What cannot be read is named when it is decoded; the other pages count.
+                    with suppress(Unreadable):
+                        opened.seek(number)
+                        with _alone_if_large(opened, large):
+                            found = largest_sample(opened, resolution, fit)
+                        largest = largest if found is None else max(largest, found)
         except MemoryError as error:
             raise _too_large(printable(source.name)) from error
         return largest

@@ -100,3 +100,31 @@ def test_the_common_white_holds_the_largest_sample_of_all_pages(
         assert white_of(every, images, threads, resolution=side, fit=fit) == white
         assert white_of(first, images, threads, resolution=side, fit=fit) == 1
         assert white_of(every, images[:1], threads, resolution=side, fit=fit) is None
+
+
+@pytest.mark.parametrize("unreadable", ["floating point", "damaged"])
+def test_the_common_white_holds_pages_behind_one_that_cannot_be_read(
+    tmp_path: Path, unreadable: str
+) -> None:
+    bright = Image.fromarray(np.full((8, 8), 4000, dtype=np.uint16))
+    kind = np.uint16 if unreadable == "damaged" else np.float32
+    first = Image.fromarray(pixels(8, 8).astype(kind))
+    stack = encode(first, "TIFF", save_all=True, append_images=[bright])
+    if unreadable == "damaged":
+        place = np.array([stack.index(np.asarray(first).tobytes())], dtype="<u4").tobytes()
+        assert stack.count(place) == 1
+        stack = stack.replace(place, b"\xff\xff\xff\x7f")
+    files = {"a.tif": stack, "b.png": encode(np.full((8, 8), 200, dtype=np.uint16))}
+    with (
+        open_files(write_folder(tmp_path / "set", files), "set") as collection,
+        decoding_threads() as threads,
+        ImageBuffer((4, 8, 8), None) as buffer,
+    ):
+        images = collection.images()
+        side, fit = Resolution(8, 8), FITS["crop"]
+        white = white_of(Reading("all", "set"), images, threads, resolution=side, fit=fit)
+        survey = decode_all(images, buffer, threads, None, frames="all", white=white, fit=fit)
+        levels = buffer.read(0, len(buffer))[:, 0, 0, 0].tolist()
+    assert white == 4095
+    assert [each.name for each in survey.skipped] == ["a.tif#000"]
+    assert levels == [249, 12]  # 4000 and 200 of 4095
