@@ -80,6 +80,7 @@ class OpenedImage:
         image: As Pillow has it; of a file with several frames, one of them.
         stream: The file, open; None for an image in memory.
         reader: What read the header; None for an image in memory.
+        file: The file as it is, where `stream` is a copy without what cannot be read.
 
     Attributes:
         image: The same.
@@ -92,12 +93,14 @@ class OpenedImage:
         image: Image.Image,
         stream: BinaryIO | None = None,
         reader: Reader | None = None,
+        file: BinaryIO | None = None,
     ) -> None:
         self.image = image
         self.size = image.size
         self.lost_profile = False
         self._stream = stream
         self._reader = reader
+        self._file = stream if file is None else file
         self._second: Image.Image | None = None
 
     @property
@@ -140,10 +143,10 @@ class OpenedImage:
 
     def content(self) -> bytes | None:
         """The file as it is, byte by byte; None for an image in memory."""
-        if self._stream is None:
+        if self._file is None:
             return None
-        self._stream.seek(0)
-        return self._stream.read()
+        self._file.seek(0)
+        return self._file.read()
 
     def without_extras(self) -> "OpenedImage | None":
         """The same file without what its pixels do not need, such as text; None where that changes nothing.
@@ -292,6 +295,6 @@ def _png_without_extras(stream: BinaryIO, frame: int) -> OpenedImage:
     image = PngImagePlugin.PngImageFile(rest, "")
     if frame > 0:
         image.seek(frame)
-    opened = OpenedImage(image, rest, PngImagePlugin.PngImageFile)
+    opened = OpenedImage(image, rest, PngImagePlugin.PngImageFile, file=stream)
     opened.lost_profile = had_profile
     return opened

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from adavit.curation.check import check_data
 from adavit.curation.cleaning import Cleaned, check_cleanable, write_cleaned
@@ -13,6 +14,7 @@ from adavit.data.reading import DEFAULT_READING, Reading
 from adavit.errors import UserError
 from adavit.runtime.console import SilentConsole
 from tests.adavit.curation.conftest import textured
+from tests.references.data_files import encode
 
 
 def cleaned(source: Path, out: Path, reading: Reading = DEFAULT_READING) -> Cleaned:
@@ -61,6 +63,17 @@ def test_a_cleaned_zip_has_the_bytes_of_its_files(spoilt: Path, tmp_path: Path) 
     with zipfile.ZipFile(tmp_path / "out.zip") as archive:
         kept = {name: archive.read(name) for name in archive.namelist()}
     assert kept == {name: content for name, content in before.items() if name not in LEFT_OUT}
+
+
+def test_a_png_whose_text_pillow_refuses_is_written_with_it(tmp_path: Path) -> None:
+    text = PngInfo()
+    text.add_text("parameters", "a" * (3 << 20), zip=True)
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+        for index in range(3):
+            archive.writestr(f"{index}.png", encode(textured(index), pnginfo=text))
+        before = {name: archive.read(name) for name in archive.namelist()}
+    cleaned(tmp_path / "in.zip", tmp_path / "out")
+    assert files_of(tmp_path / "out") == before
 
 
 def test_the_larger_of_two_is_kept_and_labels_stay(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 from PIL import Image, features
+from PIL.PngImagePlugin import PngInfo
 
 from adavit.data.files.decode import decode
 from adavit.data.files.formats import (
@@ -27,6 +28,17 @@ LIVE_PHOTO = b"\0\0\0\x1cftypmif1\0\0\0\0mif1heixmiaf"
 
 def decode_file(data: bytes, resolution: int) -> np.ndarray:
     return decode(open_image(io.BytesIO(data)), Resolution(resolution, resolution)).planes
+
+
+@pytest.mark.parametrize("text", ["short", "long"])
+def test_the_content_of_a_file_is_all_of_it(text: str) -> None:
+    info = PngInfo()
+    info.add_text("parameters", "a" * (3 << 20 if text == "long" else 9), zip=True)
+    data = encode(pixels(8, 8, 3), pnginfo=info)
+    opened = open_image(io.BytesIO(data))
+    assert opened.content() == data
+    decode(opened, Resolution(8, 8))
+    assert opened.content() == data
 
 
 @pytest.mark.parametrize("size", [(25_001, 10_000), (20_000, 20_000), (2**31 - 1, 2**31 - 1)])
