@@ -1,17 +1,16 @@
 """New sets made of a set: images cut, or some of them drawn, written as PNG under their names."""
 
-import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from adavit.curation.cuts import Cut
+from adavit.curation.cuts import Cut, Tiles
 from adavit.curation.source_set import SourceSet, labels_given, labels_of_made, open_set
 from adavit.curation.uncropped import decode_whole, white_of_whole
 from adavit.curation.written_set import SetWriter, check_names, written_set
-from adavit.data.dataset import open_source
+from adavit.data.dataset import no_readable_image, open_source, told_skipped
 from adavit.data.depth import Depth
 from adavit.data.files.collection import Collection, SourceImage
 from adavit.data.files.decode import Decoded
@@ -28,6 +27,8 @@ from adavit.runtime.wording import listed
 
 RESOLUTION = 64
 """Side in pixels at which images are looked at for whether they can be read."""
+
+_NO_PART = "gave no part"
 
 
 @dataclass
@@ -80,17 +81,14 @@ def crop(
         UserError: If source, cut or folder are not what they should be, or nothing is left.
         RunError: If it cannot be written.
     """
-    with contextlib.ExitStack() as opened:
-        with source_called(None):
-            collection = opened.enter_context(
-                open_source(source, data_root, follow_links=follow_links)
-            )
+    with (
+        source_called(None),
+        open_source(source, data_root, follow_links=follow_links) as collection,
+    ):
         made = Derived(scale_16bit, skipped=list(collection.skipped))
         files = list(collection.images())
         if not files:
-            raise UserError(
-                f"{source!r} has no images, expected a folder of images or a zip of them. Check the path."
-            )
+            raise no_readable_image(collection.source, made.skipped)
         cut.check([file.name for file in files])
         names = _names_to_write(collection, files)
         check_names(names, out, "--out")
@@ -104,13 +102,22 @@ def crop(
                     origins[written] = file.name
                 console.activity("cutting", done, len(files))
             if not origins:
-                raise UserError(
-                    f"{source!r} gave no part of an image, expected at least one. Ask for smaller tiles, or"
-                    " more boxes."
-                )
+                raise _nothing_cut(collection.source, cut, made.skipped)
             writer.add_labels(labels_of_made(origins, labels))
     made.written = len(origins)
     return made
+
+
+def _nothing_cut(source: str, cut: Cut, skipped: Sequence[Skipped]) -> UserError:
+    # What could not be read comes first, as it may be all that is told.
+    told = sorted(skipped, key=lambda each: (each.reason == _NO_PART, each.name))
+    if told[-1].reason != _NO_PART:
+        return no_readable_image(source, told)
+    remedy = "smaller tiles" if isinstance(cut, Tiles) else "boxes of files that can be read"
+    return UserError(
+        f"'{printable(source)}' gave no part of an image ({told_skipped(told)}), expected at least one. Ask for"
+        f" {remedy}."
+    )
 
 
 def _names_to_write(collection: Collection, files: Sequence[SourceImage]) -> list[str]:
@@ -136,7 +143,7 @@ def _cut_file(
         count += 1
         yield writer.add_image(name, part, image.discriminator_saw, ending)
     if not count:
-        made.skipped.append(Skipped(printable(file.name), "gave no part"))
+        made.skipped.append(Skipped(printable(file.name), _NO_PART))
 
 
 def _whole(file: SourceImage, white: int | None, made: Derived) -> Decoded:

@@ -204,7 +204,7 @@ def _decode(
             )
             skipped = sorted((*collection.skipped, *survey.skipped), key=lambda each: each.name)
             if not survey.kept:
-                raise _no_image(collection.source, skipped)
+                raise no_readable_image(collection.source, skipped)
             count, channel_notes = decide_channels(
                 channels, transparent=survey.transparent, coloured=survey.coloured
             )
@@ -278,12 +278,14 @@ def _keep_pixels(
         return images, set_fingerprint(images, labels), error
 
 
-def _no_image(source: str, skipped: Sequence[Skipped]) -> UnusableSource:
-    listed = "; ".join(f"{each.name} {each.reason}" for each in skipped[:5])
-    more = f"; and {len(skipped) - 5} more" if len(skipped) > 5 else ""
-    files = "it has no files, hidden ones apart"
-    if skipped:
-        files = f"{counted(len(skipped), 'file was', 'files were')} skipped: {listed}{more}"
+def no_readable_image(source: str, skipped: Sequence[Skipped]) -> UnusableSource:
+    """The error of a set that has no image, with the reasons.
+
+    Args:
+        source: Of its collection.
+        skipped: All of its files.
+    """
+    files = told_skipped(skipped) if skipped else "it has no files, hidden ones apart"
     name = Path(source).name
     hides = (
         f" For the known set {name} rename the folder, which comes first." if name in NAMES else ""
@@ -293,6 +295,13 @@ def _no_image(source: str, skipped: Sequence[Skipped]) -> UnusableSource:
         f"has no image that can be read ({files}), but must have at least one. "
         f"Give a folder or zip of images: {READ_FORMATS}.{hides}",
     )
+
+
+def told_skipped(skipped: Sequence[Skipped]) -> str:
+    """What was skipped, one file at least, and why, of the first five."""
+    listed = "; ".join(f"{each.name} {each.reason}" for each in skipped[:5])
+    more = f"; and {len(skipped) - 5} more" if len(skipped) > 5 else ""
+    return f"{counted(len(skipped), 'file was', 'files were')} skipped: {listed}{more}"
 
 
 def _describe_sizes(source: str, survey: Survey) -> str:

@@ -155,7 +155,7 @@ def test_a_named_set_is_read_from_where_its_files_lie(
         (["crop", "photos", "--faces-like", "bad.csv", "--out", "o"], "without left, top"),
         (["crop", "photos", "--faces-like", "far.csv", "--out", "o"], "which has 24x32 px"),
         (["crop", "photos", "--centre", "--out", "full"], "expected a new or an empty folder"),
-        (["crop", "empty", "--centre", "--out", "o"], "has no images"),
+        (["crop", "empty", "--centre", "--out", "o"], "has no image that can be read"),
         (["subset", "photos", "--count", "99", "--out", "o"], "--count asks for 99 images"),
         (["subset", "photos", "--count", "2", "--out", "photos/o"], "lies inside the images"),
     ],

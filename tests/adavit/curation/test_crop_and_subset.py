@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import sys
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -10,13 +11,14 @@ import pytest
 from PIL import Image
 
 from adavit.curation.crop_and_subset import crop, subset
-from adavit.curation.cuts import Boxes, Centre, Cut, Tiles
+from adavit.curation.cuts import Boxes, Centre, Cut, Tiles, Trim
 from adavit.data import load_images
 from adavit.data.reading import Scale16Bit
 from adavit.errors import UserError
 from adavit.runtime.console import SilentConsole
 from adavit.runtime.drawn_images import drawn_png
 from tests.adavit.curation.conftest import textured
+from tests.references.data_files import write_folder
 
 CONSOLE = SilentConsole()
 
@@ -103,12 +105,35 @@ def test_images_of_a_generator_go_on_saying_what_its_discriminator_saw(
 
 
 def test_what_leaves_nothing_is_refused(spoilt: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="gave no part of an image"):
+    words = r"gave no part of an image \(22 files were skipped: a/broken.png is .*; a/00.png gave no part;"
+    with pytest.raises(UserError, match=f"{words}.*smaller tiles"):
         crop(str(spoilt), Tiles(64), tmp_path / "out", console=CONSOLE)
+    with pytest.raises(UserError, match=f"{words}.*boxes of files that can be read"):
+        crop(str(spoilt), Boxes(Path("boxes.csv"), {}), tmp_path / "out", console=CONSOLE)
     (tmp_path / "none").mkdir()
-    with pytest.raises(UserError, match="has no images"):
+    with pytest.raises(
+        UserError, match=r"^'.*none' has no image that can be read \(it has no files"
+    ):
         crop(str(tmp_path / "none"), Centre(), tmp_path / "out", console=CONSOLE)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("cut", [Tiles(8), Centre(), Boxes(Path("boxes.csv"), {}), Trim()])
+def test_what_cannot_be_read_is_told_with_its_reasons(
+    cut: Cut, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    files = {"a.png": b"", "b.png": b"nothing", "c.heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"}
+    folder = write_folder(tmp_path / "in", files)
+    with pytest.raises(UserError) as raised:
+        crop(str(folder), cut, tmp_path / "out", console=CONSOLE)
+    message = str(raised.value)
+    assert message.startswith(f"'{folder}' has no image that can be read (3 files were skipped:")
+    assert "a.png is empty (0 bytes); b.png is not a PNG, JPEG" in message
+    assert "pip install pillow-heif" in message
+    with pytest.raises(UserError) as loaded:
+        load_images(str(folder))
+    assert str(loaded.value) == f"data.source {message}"
 
 
 def test_a_subset_is_drawn_by_its_seed(spoilt: Path, tmp_path: Path) -> None:
