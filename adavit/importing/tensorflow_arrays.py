@@ -99,9 +99,7 @@ def tensorflow_network(value: Any) -> ForeignNetwork | None:
         new, turn = rename(name) or (name, _as_is)  # one of another kind is refused by its own name
         values[new] = _turned(array, turn)
     # What TensorFlow's discriminator has where nothing is said; its generator has what PyTorch's has.
-    facts = (
-        settings if is_generator else {"lr_multiplier": 0.1, "mbstd_group_size": None, **settings}
-    )
+    facts = settings if is_generator else {"lr_multiplier": 0.1, **settings}
     activation, filters = facts.get("activation"), facts.get("resample_filter")
     return ForeignNetwork(
         values,

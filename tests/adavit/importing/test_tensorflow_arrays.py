@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from adavit.config.section import MOST
+from adavit.importing.discriminator_names import convert_discriminator
 from adavit.importing.machine import Machine
 from adavit.importing.records import UnreadablePickle
 from adavit.importing.tensorflow_arrays import tensorflow_network
@@ -36,10 +38,20 @@ def test_what_a_discriminator_does_not_say_is_as_tensorflow_has_it() -> None:
     value = Machine(memoryview(dumped(networks, 3))).run()[1]
     found = tensorflow_network(value)
     assert found is not None
-    assert found.settings["mbstd_group_size"] is None
     assert found.settings["lr_multiplier"] == 0.1
     assert found.activations == {"settings": "relu"}
     assert tensorflow_network(7) is None
+
+
+# StyleGAN2-ADA's files always say it, and None is the whole batch; those of the first StyleGAN2 leave it out.
+@pytest.mark.parametrize(("said", "group"), [({}, 4), ({"mbstd_group_size": None}, MOST)])
+def test_the_group_is_that_of_stylegan2_where_a_discriminator_does_not_say_it(
+    said: dict[str, None], group: int
+) -> None:
+    networks = tensorflow_networks(generator_state(), discriminator_state(), **said)
+    found = tensorflow_network(Machine(memoryview(dumped(networks, 3))).run()[1])
+    assert found is not None
+    assert convert_discriminator(found).arguments["minibatch_std_group"] == group
 
 
 @pytest.mark.filterwarnings("error")
