@@ -97,7 +97,7 @@ def _facts_of(source: SourceImage) -> FileFacts | None:
                 image.format or "",
                 image.mode,
                 seen_size(opened),
-                bool(image.info.get("icc_profile")),
+                opened.lost_profile or bool(image.info.get("icc_profile")),
                 jpeg_quality(opened),
             )
     except Unreadable:

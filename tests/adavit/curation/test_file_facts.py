@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from adavit.curation.file_facts import FileFacts, jpeg_quality, read_facts
 from adavit.data.assemble import decoding_threads
@@ -44,6 +45,18 @@ def test_headers_say_format_mode_and_size_and_broken_files_say_nothing(tmp_path:
     assert "50x20" in facts[0].suspicion(square)
     assert "is a PNG" in facts[1].suspicion(square)
     assert FileFacts("a.JPG", "JPEG", "RGB", (30, 20), False, 90).suspicion(square) == ""
+
+
+def test_a_profile_counts_also_where_it_is_not_read_with_its_file(tmp_path: Path) -> None:
+    image = Image.fromarray(textured(0))
+    image.save(tmp_path / "a.png")
+    image.save(tmp_path / "b.png", icc_profile=b"profile")
+    text = PngInfo()
+    text.add_text("parameters", "a" * (3 << 20), zip=True)  # more than Pillow takes
+    image.save(tmp_path / "c.png", icc_profile=b"profile", pnginfo=text)
+    with open_files(tmp_path, "set") as collection, decoding_threads() as threads:
+        facts = read_facts(collection.images(), threads)
+    assert [each.has_profile for each in facts] == [False, True, True]
 
 
 def test_a_long_image_is_suspicious_where_the_crop_takes_half_of_it_and_turned_as_it_is_seen(
