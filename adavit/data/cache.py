@@ -25,7 +25,7 @@ from adavit.data.image_set import ImageSet
 from adavit.runtime.cache_folder import DIGEST, make_own_folder, mark_used, trim
 from adavit.runtime.files import unfinished_file
 
-FORMAT_VERSION = 9
+FORMAT_VERSION = 10
 _FOLDER = "images"
 _UNFINISHED = ".tmp-"
 # What reading a file of anybody's making raises.
