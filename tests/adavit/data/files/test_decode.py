@@ -200,16 +200,19 @@ def test_cmyk_tiff_becomes_rgb() -> None:
     )
 
 
-@pytest.mark.skipif(
+READ_SINCE_13 = pytest.mark.skipif(
     Version(PIL.__version__) < Version("13"), reason="Pillow reads none before 13.0"
 )
+
+
+@READ_SINCE_13
 def test_ycbcr_tiff_becomes_rgb() -> None:
     image = Image.new("RGB", (4, 4), (255, 0, 0)).convert("YCbCr")
     decoded = decode_file(encode(image, "TIFF"), 4)
     np.testing.assert_allclose(decoded[:3, 0, 0].astype(int), [255, 0, 0], atol=2)
 
 
-@pytest.mark.parametrize("channels", [2, 4])
+@pytest.mark.parametrize("channels", [pytest.param(2, marks=READ_SINCE_13), 4])
 @pytest.mark.parametrize("clear", ["nothing", "border", "a pixel"])
 def test_a_tiff_whose_colour_is_multiplied_by_alpha_is_read(channels: int, clear: str) -> None:
     samples = pixels(8, 12, channels)
