@@ -20,7 +20,7 @@ import torch.distributed as dist
 
 from adavit.errors import RunError, UserError
 from adavit.runtime.place import Place
-from adavit.runtime.rendezvous import Absent, Peer, meet, sibling, torchrun_keeps_it
+from adavit.runtime.rendezvous import KEEPER, Absent, Peer, meet, sibling, torchrun_keeps_it
 from adavit.runtime.signals import Stopped, give_back, stopping_signals
 from adavit.runtime.world import OutOfReach
 
@@ -178,7 +178,7 @@ class Peers:
         return RunError(text)
 
     def _sentence(self, rank: int | None, what: str) -> str:
-        whom = "what started the processes of this run"
+        whom = KEEPER
         if rank is not None:
             whom = f"rank {rank} of {self._place.size}"
             if rank in self._known:

@@ -146,7 +146,7 @@ def process_group(*, patience_s: float = PATIENCE_S) -> Iterator[ProcessGroup]:
         patience_s: A process that gives no sign of life for so many seconds is given up, and all end.
 
     Raises:
-        UserError: If they have different versions of adavit or torch.
+        UserError: If they have different versions of adavit or torch, or cannot meet where they were told to.
         RunError: If another process is missing, or does not come; it names it.
     """
     os.environ.update(told_by_srun(os.environ))

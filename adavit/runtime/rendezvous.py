@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import json
 import os
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from typing import Self
 
 import torch.distributed as dist
 
-from adavit.errors import UserError
+from adavit.errors import RunError, UserError, first_line, shown
 from adavit.runtime.place import Place
 from adavit.runtime.time_spans import process_began
 
@@ -22,6 +23,11 @@ ELSEWHERE_S = 900.0
 
 OWN_STARTS = 3.0
 """Processes of a machine are started at once: so many times as long as this one took to come it waits for another."""
+
+LAST_PORT = 65_535
+
+KEEPER = "what started the processes of this run"
+"""Who keeps the store where torchrun does."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +90,8 @@ def store_of_all(place: Place) -> dist.Store:
         place: Of this process.
 
     Raises:
-        UserError: If nobody says where it is.
-        RuntimeError: If it does not answer.
+        UserError: If nobody says where it is, or rank 0 cannot keep it there.
+        RunError: If it does not answer within `ELSEWHERE_S`.
     """
     told = os.environ
     if "MASTER_ADDR" not in told or "MASTER_PORT" not in told:
@@ -93,13 +99,37 @@ def store_of_all(place: Place) -> dist.Store:
             f"RANK and WORLD_SIZE say that {place.size} processes train together, but MASTER_ADDR or MASTER_PORT is"
             " missing, expected where they meet. Start them by torchrun, or unset RANK and WORLD_SIZE."
         )
-    return dist.TCPStore(
-        told["MASTER_ADDR"],
-        int(told["MASTER_PORT"]),
-        is_master=not torchrun_keeps_it() and place.rank == 0,
-        timeout=datetime.timedelta(seconds=ELSEWHERE_S),
-        wait_for_workers=False,
-        multi_tenant=True,
+    host, port = told["MASTER_ADDR"], _port(told["MASTER_PORT"])
+    try:
+        return dist.TCPStore(
+            host,
+            port,
+            is_master=not torchrun_keeps_it() and place.rank == 0,
+            timeout=datetime.timedelta(seconds=ELSEWHERE_S),
+            wait_for_workers=False,
+            multi_tenant=True,
+        )
+    except dist.DistNetworkError as error:
+        why = first_line(error)
+        if "failed to listen" in why:  # there is one kind of error for all of the network
+            raise UserError(
+                f"MASTER_PORT is {port}, which this machine does not let rank 0 listen at"
+                f" ({why.rpartition('message: ')[2]}), expected a free port, the same for all processes. Set"
+                " MASTER_PORT to another one before they start."
+            ) from None
+        keeper = KEEPER if torchrun_keeps_it() else f"rank 0 of {place.size}"
+        raise RunError(
+            f"{keeper} does not answer at {host}:{port} within {ELSEWHERE_S:.0f} s, expected all processes to meet"
+            " there. See that MASTER_ADDR names its machine, which the others must reach, and start all of them again."
+        ) from None
+
+
+def _port(told: str) -> int:
+    if re.fullmatch(r"\d{1,5}", told, re.ASCII) and 1 <= int(told) <= LAST_PORT:
+        return int(told)
+    raise UserError(
+        f"MASTER_PORT is {shown(told)}, expected the number of a free port, 1 to {LAST_PORT}, the same for all"
+        " processes. Set it to one, such as 29500."
     )
 
 

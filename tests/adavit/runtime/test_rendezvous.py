@@ -1,13 +1,15 @@
 import os
+import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 import torch.distributed as dist
 
-from adavit.errors import UserError
+from adavit.errors import RunError, UserError
 from adavit.runtime import rendezvous
 from adavit.runtime.place import Place
 from adavit.runtime.rendezvous import Absent, Peer, meet, sibling, store_of_all
@@ -97,3 +99,64 @@ def test_without_a_place_to_meet_it_is_a_mistake(
     monkeypatch.delenv(missing)
     with pytest.raises(UserError, match=r"MASTER_ADDR or MASTER_PORT is missing.*unset RANK"):
         store_of_all(Place(rank=1, size=2))
+
+
+@pytest.fixture
+def taken_port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A port of this machine that another program listens at, where the processes are to meet."""
+    with socket.create_server(("", 0)) as server:
+        port = server.getsockname()[1]
+        monkeypatch.setenv("MASTER_ADDR", "localhost")
+        monkeypatch.setenv("MASTER_PORT", str(port))
+        monkeypatch.delenv("TORCHELASTIC_USE_AGENT_STORE", raising=False)
+        yield port
+
+
+def free_port() -> int:
+    with socket.create_server(("", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
+
+
+@pytest.mark.parametrize("port", ["abc", "", "-1", "0", "65536", "29500.0"])
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_port_that_is_none_is_a_mistake(
+    taken_port: int, monkeypatch: pytest.MonkeyPatch, rank: int, port: str
+) -> None:
+    monkeypatch.setenv("MASTER_PORT", port)
+    with pytest.raises(UserError, match=rf"^MASTER_PORT is '{port}', expected .* 1 to 65535"):
+        store_of_all(Place(rank=rank, size=2))
+
+
+def test_a_port_that_another_program_has_is_a_mistake(taken_port: int) -> None:
+    told = (
+        rf"^MASTER_PORT is {taken_port}, which this machine does not let rank 0 listen at"
+        r" \(address already in use\), expected a free port.* Set MASTER_PORT to another one"
+    )
+    with pytest.raises(UserError, match=told):
+        store_of_all(Place(rank=0, size=2))
+
+
+@pytest.mark.parametrize(
+    ("keeps_it", "whoever"),
+    [("False", "rank 0 of 2"), ("True", "what started the processes of this run")],
+)
+def test_where_nobody_answers_the_run_has_failed(
+    taken_port: int, monkeypatch: pytest.MonkeyPatch, keeps_it: str, whoever: str
+) -> None:
+    free = free_port()
+    monkeypatch.setenv("MASTER_PORT", str(free))
+    monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", keeps_it)
+    monkeypatch.setattr(rendezvous, "ELSEWHERE_S", 1.0)
+    with pytest.raises(RunError, match=rf"^{whoever} does not answer at localhost:{free} within 1"):
+        store_of_all(Place(rank=1, size=2))
+
+
+def test_rank_0_does_not_find_itself_at_the_address_of_another_machine(
+    taken_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MASTER_PORT", str(free_port()))
+    monkeypatch.setenv("MASTER_ADDR", "0.0.0.1")
+    monkeypatch.setattr(rendezvous, "ELSEWHERE_S", 1.0)
+    with pytest.raises(RunError, match=r"^rank 0 of 2 does not answer at 0.0.0.1"):
+        store_of_all(Place(rank=0, size=2))
