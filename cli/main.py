@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 from adavit.cli.errors import run_and_exit
 from adavit.errors import RunError, UserError
 from adavit.runtime.place import Place
+from adavit.runtime.slurm import tasks_of_srun
 from adavit.runtime.streams import lenient_streams
 
 COMMANDS = {
@@ -49,7 +50,7 @@ COMMANDS = {
 OF_MANY_PROCESSES = frozenset(
     ("train", "compare", "runs", "doctor", "presets", "metrics", "grids", "settings", "cache")
 )
-"""Commands that torchrun may start several times at once: a run, which they share, and those that do but look."""
+"""Commands that torchrun or srun may start several times at once: a run, which they share, and what does but look."""
 
 _EXTRA = re.compile(r"Got unexpected extra arguments? \(.*\)")
 _WORDS = "adavit.words"
@@ -137,13 +138,20 @@ def _check_alone(name: str) -> None:
     """Refuses several processes where each would do the same at the same place.
 
     Raises:
-        UserError: If torchrun has started several.
+        UserError: If torchrun or srun has started several.
     """
-    size = Place.here().size
-    if size > 1 and name not in OF_MANY_PROCESSES:
+    size, tasks = Place.here().size, tasks_of_srun(os.environ)
+    if name in OF_MANY_PROCESSES:
+        return
+    if size > 1:
         raise UserError(
             f"adavit {name} is one process, but WORLD_SIZE says that torchrun has started {size}, expected one. Start"
             " it without torchrun; where nothing was started by it, unset RANK and WORLD_SIZE."
+        )
+    if tasks != "1":
+        raise UserError(
+            f"adavit {name} is one process, but srun has started {tasks} tasks, expected one. Start it by srun"
+            " --ntasks=1; where it is called by one of them alone, unset SLURM_STEP_NUM_TASKS."
         )
 
 

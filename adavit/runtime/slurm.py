@@ -15,6 +15,15 @@ def started_by_srun() -> bool:
     return "SLURM_STEP_NUM_TASKS" in os.environ
 
 
+def tasks_of_srun(environment: Mapping[str, str]) -> str:
+    """How many tasks of srun this process is one of, as srun writes it; "1" where torchrun has started it.
+
+    Args:
+        environment: Variables of this process.
+    """
+    return "1" if "RANK" in environment else environment.get("SLURM_STEP_NUM_TASKS", "1")
+
+
 def told_by_srun(environment: Mapping[str, str]) -> dict[str, str]:
     """The variables by which the tasks of a job step find one another, see `Place.here`.
 
@@ -30,8 +39,8 @@ def told_by_srun(environment: Mapping[str, str]) -> dict[str, str]:
     Raises:
         UserError: If srun's variables are not as they should be.
     """
-    size = environment.get("SLURM_STEP_NUM_TASKS", "1")
-    if "RANK" in environment or size == "1":
+    size = tasks_of_srun(environment)
+    if size == "1":
         return {}
     try:
         machine = int(environment["SLURM_NODEID"])

@@ -19,6 +19,7 @@ from adavit.cli.main import COMMANDS, OF_MANY_PROCESSES
 from adavit.errors import UserError
 from adavit.runtime.signals import Stopped
 from tests.adavit.runtime.test_device_failure import LOST
+from tests.adavit.runtime.test_slurm import SRUN
 from tests.cli.conftest import TINY, Adavit, Outcome
 
 
@@ -271,6 +272,36 @@ def test_a_command_is_never_refused_in_silence_but_beside_a_run(
     assert wrong.err.count("Error: ") == (0 if name == "train" and rank == "1" else 1)
     alone = f"adavit {name} is one process, but WORLD_SIZE says that torchrun has started 2"
     assert (alone in wrong.err) == (name not in OF_MANY_PROCESSES)
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_a_command_of_one_process_is_refused_as_a_task_of_srun_too(
+    adavit: Adavit, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for variable, value in SRUN.items():
+        monkeypatch.setenv(variable, value)
+    wrong = adavit(name, "--nonsense")
+    assert wrong.code == 2
+    alone = f"Error: adavit {name} is one process, but srun has started 11 tasks, expected one. "
+    assert wrong.err.startswith(alone) == (name not in OF_MANY_PROCESSES)
+    assert ("srun --ntasks=1" in wrong.err) == (name not in OF_MANY_PROCESSES)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {**SRUN, "SLURM_STEP_NUM_TASKS": "1"},
+        {**SRUN, "RANK": "0", "WORLD_SIZE": "1"},  # of torchrun, one on each machine
+        {"SLURM_JOB_ID": "4711", "SLURM_NTASKS": "8", "SLURM_PROCID": "0"},  # a script of a job
+    ],
+    ids=["one task", "torchrun", "script"],
+)
+def test_a_command_of_one_process_runs_where_srun_has_started_one_task(
+    adavit: Adavit, monkeypatch: pytest.MonkeyPatch, told: dict[str, str]
+) -> None:
+    for variable, value in told.items():
+        monkeypatch.setenv(variable, value)
+    assert "No such option '--nonsense'" in adavit("ablate", "--nonsense").err
 
 
 def test_what_only_looks_does_so_in_each_process(

@@ -4,7 +4,7 @@ import pytest
 
 from adavit.errors import UserError
 from adavit.runtime.process_group import process_group
-from adavit.runtime.slurm import told_by_srun
+from adavit.runtime.slurm import tasks_of_srun, told_by_srun
 from tests.processes import launched
 
 SRUN = {
@@ -20,6 +20,7 @@ SRUN = {
 
 
 def test_a_task_is_told_its_place_and_where_all_meet() -> None:
+    assert tasks_of_srun(SRUN) == "11"
     assert told_by_srun(SRUN) == {
         "RANK": "9",
         "WORLD_SIZE": "11",
@@ -65,13 +66,16 @@ def test_a_meeting_place_that_is_given_has_the_last_word() -> None:
     ],
 )
 def test_nothing_is_told_to_a_process_of_torchrun_or_a_single_task(changes: dict[str, str]) -> None:
+    assert tasks_of_srun({**SRUN, **changes}) == "1"
     assert told_by_srun({**SRUN, **changes}) == {}
 
 
 def test_nothing_is_told_where_a_script_of_a_job_has_many_tasks_but_srun_did_not_start_this() -> (
     None
 ):
-    assert told_by_srun({"SLURM_JOB_ID": "4711", "SLURM_NTASKS": "8", "SLURM_PROCID": "0"}) == {}
+    script = {"SLURM_JOB_ID": "4711", "SLURM_NTASKS": "8", "SLURM_PROCID": "0"}
+    assert tasks_of_srun(script) == "1"
+    assert told_by_srun(script) == {}
 
 
 @pytest.mark.parametrize(
