@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from adavit.augment.presets import DIFFAUG
 from adavit.cli import options
 from adavit.cli.consoles import amount, console_for
 from adavit.cli.grouped import GroupedCommand
@@ -13,6 +14,8 @@ from adavit.data.known_names import check_source
 from adavit.runs.records import check_writable
 from adavit.runtime.files import write_bytes
 from adavit.runtime.paths import check_png, takes_paths
+
+USUAL_P = 0.5
 
 
 @click.group()
@@ -31,9 +34,8 @@ def command() -> None:
 @click.option(
     "--p",
     type=click.FloatRange(0, 1),
-    default=0.5,
-    show_default=True,
-    help="Probability of the random draws; diffusion is shown as strong as it makes it.",
+    help="Probability of the random draws; diffusion is shown as strong as it makes it.  [default: augment.p where it"
+    f" is given, else {USUAL_P}]",
 )
 @options.assignments("One setting, for example --set augment.rotate90=0; may be repeated.")
 @options.setting("--resolution")
@@ -51,7 +53,7 @@ def command() -> None:
 )
 @takes_paths("out")
 @amount
-def preview(p: float, assignments: tuple[str, ...], out: Path, **settings: Any) -> None:
+def preview(p: float | None, assignments: tuple[str, ...], out: Path, **settings: Any) -> None:
     """Draw what each operation does to your images: a row per operation, and random draws.
 
     \b
@@ -62,10 +64,14 @@ def preview(p: float, assignments: tuple[str, ...], out: Path, **settings: Any) 
     check_writable(out)
     layers = options.setting_layers(settings, assignments=assignments)
     given = merge(*layers).get("augment") or {}
-    if given.get("preset") == "diffaug" and given.get("mode", "fixed") == "fixed":
-        # It has no probability, which the configuration of a training run has to say.
-        layers = [{"augment": {"mode": "fixed", "p": 1}}, *layers]
+    always_on = given.get("preset") == DIFFAUG
+    if given.get("mode", "fixed" if always_on else "ada") in ("fixed", "scheduled"):
+        # A training run has to be told its p, and diffaug has none but 1.
+        layers = [{"augment": {"mode": "fixed", "p": 1 if always_on else USUAL_P}}, *layers]
+        layers += [] if p is None or always_on else [{"augment": {"p": p}}]
     config = build_config(layers)
+    if p is None:
+        p = USUAL_P if config.augment.p is None else config.augment.p
     check_source(config.data.source)
     from adavit.diagnostics.augmentation_preview import preview as draw_preview
     from adavit.runtime.pictures import result_png

@@ -164,3 +164,30 @@ def test_a_probability_that_diffaug_has_not_is_refused(adavit: Adavit, pictures:
     (line,) = outcome.err.splitlines()
     assert "diffaug, which is always on, but augment.mode is ada" in line
     drawn(adavit, "--data", pictures, *words[:3], "augment.mode=fixed", "--p", 1)  # as it says
+
+
+@pytest.mark.parametrize(
+    "mode", [["fixed"], ["scheduled", "--set", "augment.schedule_kimg=10"]], ids=lambda m: m[0]
+)
+def test_a_mode_with_a_p_of_its_own_takes_it_from_either_option(
+    adavit: Adavit, pictures: Path, mode: list[str]
+) -> None:
+    flags = ["--data", pictures, "--augment", "color"]
+    words = [*flags, "--set", f"augment.mode={mode[0]}", *mode[1:]]
+    usual, faint = drawn(adavit, *flags), drawn(adavit, *flags, "--p", 0.1)
+    assert not np.array_equal(usual, faint)
+    assert np.array_equal(drawn(adavit, *words), usual)
+    assert np.array_equal(drawn(adavit, *words, "--p", 0.1), faint)
+    assert np.array_equal(drawn(adavit, *words, "--set", "augment.p=0.1"), faint)
+    both = drawn(adavit, *words, "--set", "augment.p=1", "--p", 0.1)
+    assert np.array_equal(both, faint)
+
+
+def test_a_p_beside_diffaug_is_the_one_it_has(adavit: Adavit, pictures: Path) -> None:
+    diffaug = ["--data", pictures, "--augment", "diffaug"]
+    usual = drawn(adavit, *diffaug)
+    assert np.array_equal(drawn(adavit, *diffaug, "--p", 0.1), usual)
+    assert np.array_equal(drawn(adavit, *diffaug, "--set", "augment.p=1"), usual)
+    outcome = adavit("augment", "preview", *diffaug, "--set", "augment.p=0.1")
+    assert outcome.code == 2
+    assert "diffaug, which is always on, but augment.mode is fixed and augment.p 0.1" in outcome.err
