@@ -63,13 +63,14 @@ def _card(number: int) -> Finding:
         bf16 = has_bf16(device)
         torch.ones(8, 8, device=device).mm(torch.ones(8, 8, device=device)).sum().item()
     except RuntimeError as error:
-        return Finding(
-            name,
-            "problem",
-            f"It cannot calculate: {first_line(error)}.",
-            "Install the build of torch that is made for this card (https://pytorch.org/get-started/locally), or train"
-            " with --device cpu.",
+        found = f"It cannot calculate: {first_line(error)}."
+        remedy = (
+            "Install the build of torch that is made for this card (https://pytorch.org/get-started/locally), hide it"
+            " with CUDA_VISIBLE_DEVICES, or train with --device cpu."
         )
+        if number:
+            return Finding(name, "note", f"{found} A run on one card takes cuda:0.", remedy)
+        return Finding(name, "problem", found, remedy)
     facts = {
         "name": properties.name,
         "capability": f"{properties.major}.{properties.minor}",

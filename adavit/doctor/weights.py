@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from adavit.doctor.finding import Finding
+from adavit.doctor.finding import Finding, State
 from adavit.errors import UserError
 from adavit.features.on_disk import networks_here
 from adavit.metrics.extractors.fidelity import VGG16_WEIGHTS
@@ -44,5 +44,8 @@ def _file(extractor: str, file: WeightFile) -> Finding:
             {**facts, "there": False},
         )
     except UserError as error:
-        return Finding(name, "problem", str(error), f"Remove {file.location}.", facts)
+        # What a run measures with unless it is told otherwise is Inception, see `choose_extractor`.
+        state: State = "problem" if extractor == "inception" else "note"
+        found = f"{error} It is for {needed}."
+        return Finding(name, state, found, f"Remove {file.location}.", facts)
     return Finding(name, "ok", f"{file.location}, for {needed}.", facts={**facts, "there": True})

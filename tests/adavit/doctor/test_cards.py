@@ -61,10 +61,10 @@ def test_a_card_is_known_by_its_drivers_program_where_it_has_no_file(
     assert "Install torch anew as pytorch.org says for CUDA" in found.remedy
 
 
-def with_cards(monkeypatch: pytest.MonkeyPatch, free: int, error: Exception | None = None) -> None:
+def with_cards(monkeypatch: pytest.MonkeyPatch, free: int, *, broken: tuple[int, ...] = ()) -> None:
     def ones(*sizes: int, device: torch.device) -> torch.Tensor:
-        if error is not None:
-            raise error
+        if device.index in broken:
+            raise RuntimeError("CUDA error: no kernel image\nmore")
         return torch.zeros(*sizes)
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -93,11 +93,24 @@ def test_memory_that_others_hold_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
     assert (first.state, "nvidia-smi" in first.remedy) == ("note", True)
 
 
-def test_a_card_that_cannot_calculate_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    with_cards(monkeypatch, 79 * GB, RuntimeError("CUDA error: no kernel image\nmore"))
-    first, _ = examine_cards()
-    assert (first.state, first.found) == (
-        "problem",
-        "It cannot calculate: CUDA error: no kernel image.",
-    )
-    assert "--device cpu" in first.remedy
+CANNOT = "It cannot calculate: CUDA error: no kernel image."
+
+
+def test_the_first_card_is_a_problem_where_it_cannot_calculate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with_cards(monkeypatch, 79 * GB, broken=(0,))
+    first, second = examine_cards()
+    assert (first.state, first.found) == ("problem", CANNOT)
+    assert "hide it with CUDA_VISIBLE_DEVICES, or train with --device cpu" in first.remedy
+    assert second.state == "ok"
+
+
+def test_another_card_that_cannot_calculate_prevents_no_training(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with_cards(monkeypatch, 79 * GB, broken=(1,))
+    first, second = examine_cards()
+    assert (first.state, second.state) == ("ok", "note")
+    assert second.found == f"{CANNOT} A run on one card takes cuda:0."
+    assert "hide it with CUDA_VISIBLE_DEVICES" in second.remedy

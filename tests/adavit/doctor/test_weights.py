@@ -53,3 +53,23 @@ def test_vgg16_is_for_those_who_ask_for_it(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(weights, "MEASURED", {"vgg16": file})
     found, _ = examine_weights()
     assert "for precision, recall, density, coverage with --extractor vgg16." in found.found
+
+
+ASKED_FOR = {
+    "vgg16": "precision, recall, density, coverage with --extractor vgg16",
+    "lpips-vgg16": "ppl",
+}
+
+
+@pytest.mark.parametrize("extractor", ASKED_FOR)
+def test_a_damaged_file_of_another_network_prevents_no_training(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, extractor: str
+) -> None:
+    file = WeightFile("VGG16", f"https://example.invalid/v-{DIGEST}.pth", DIGEST, "")
+    monkeypatch.setattr(weights, "MEASURED", {extractor: file})
+    (folder / f"v-{DIGEST}.pth").write_bytes(b"half of it")
+    found, _ = examine_weights()
+    assert found.state == "note"
+    assert "but its name promises" in found.found
+    assert f"It is for {ASKED_FOR[extractor]}." in found.found
+    assert found.remedy == f"Remove {folder / f'v-{DIGEST}.pth'}."
