@@ -6,6 +6,8 @@ from collections.abc import Iterable
 NEAR = 0.7
 """How alike two words are, from 0 to 1, of which one may be a slip for the other: axis and axes are at 0.75."""
 
+ROUNDED_UP = 999.5
+"""From here on three digits are those of a thousand."""
 
 NAMED = 8
 """So many names of a list are written out; of more their number is told."""
@@ -24,14 +26,17 @@ def duration(seconds: float) -> str:
     return f"{seconds / 86_400:,.1f} days"
 
 
+def in_three_digits(value: float) -> str:
+    """A number >= 0, rounded to three digits, or to a whole number from 1,000 on: "0.42", "12.3", "1,563"."""
+    return f"{value:.3g}" if value < ROUNDED_UP else f"{value:,.0f}"
+
+
 def size(count: float) -> str:
     """A number of bytes in the unit that people would use: "812 bytes", "3.4 kB", "1.3 MB", "2 GB"."""
     for factor, unit in ((1, "bytes"), (1e3, "kB"), (1e6, "MB")):
-        if count < 1000 * factor:
-            return f"{count / factor:.3g} {unit}"
-    if count >= 1e18:
-        return "over a billion GB"
-    return f"{count / 1e9:.3g} GB" if count < 1e12 else f"{count / 1e9:,.0f} GB"
+        if count < ROUNDED_UP * factor:
+            return f"{in_three_digits(count / factor)} {unit}"
+    return f"{in_three_digits(count / 1e9)} GB" if count < 1e18 else "over a billion GB"
 
 
 def with_middle_left_out(text: str, most: int) -> str:

@@ -18,7 +18,7 @@ from adavit.metrics import FeatureExtractor
 from adavit.models import count_parameters
 from adavit.runtime.console import Console
 from adavit.runtime.imagined_world import ImaginedWorld
-from adavit.runtime.wording import size
+from adavit.runtime.wording import in_three_digits, size
 from adavit.training.objectives.distillation import Distillation
 from adavit.training.samples import COUNT
 from adavit.training.start.data_advice import advice_on
@@ -82,7 +82,7 @@ def describe_elsewhere(config: RunConfig, console: Console, processes: int = 1) 
         *image_lines(residence, workload, processes),
         *message_lines(world, len(kinds_of_steps(imagined.step))),
         (
-            f"time                     not measured here: {operations / 1e15:,.3g} PFLOP for"
+            f"time                     not measured here: {in_three_digits(operations / 1e15)} PFLOP for"
             f" {held.training.total_kimg:g} kimg"
         ),
     ]

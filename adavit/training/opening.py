@@ -7,7 +7,7 @@ from adavit.config.training import TrainingConfig
 from adavit.features.discriminator import ProjectedDiscriminator
 from adavit.models import count_parameters
 from adavit.runs.directory import RunDirectory
-from adavit.runtime.wording import counted
+from adavit.runtime.wording import counted, in_three_digits
 from adavit.training.start.workload import Workload, total_images
 from adavit.training.step.adversarial_step import AdversarialStep
 
@@ -67,7 +67,7 @@ def _networks(asked: RunConfig, config: ResolvedConfig, step: AdversarialStep) -
 
 
 def _millions(network: torch.nn.Module) -> str:
-    return f"{count_parameters(network) / 1e6:.3g} M parameters"
+    return f"{in_three_digits(count_parameters(network) / 1e6)} M parameters"
 
 
 def _batch(asked: RunConfig, config: ResolvedConfig) -> str:

@@ -4,6 +4,7 @@ from adavit.runtime.wording import (
     counted,
     did_you_mean,
     duration,
+    in_three_digits,
     listed,
     size,
     with_middle_left_out,
@@ -44,6 +45,21 @@ def test_a_time_has_the_unit_that_people_would_use(seconds: float, words: str) -
 
 
 @pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0, "0"),
+        (0.4246, "0.425"),
+        (12.34, "12.3"),
+        (999.4, "999"),
+        (999.5, "1,000"),
+        (1563.2, "1,563"),
+    ],
+)
+def test_a_number_is_never_written_as_a_power(value: float, words: str) -> None:
+    assert in_three_digits(value) == words
+
+
+@pytest.mark.parametrize(
     ("count", "words"),
     [
         (0, "0 bytes"),
@@ -51,6 +67,13 @@ def test_a_time_has_the_unit_that_people_would_use(seconds: float, words: str) -
         (3400, "3.4 kB"),
         (1_300_000, "1.3 MB"),
         (2 * 10**9, "2 GB"),
+        (999, "999 bytes"),
+        (999_400, "999 kB"),
+        (999_600, "1 MB"),
+        (999_700_000, "1 GB"),
+        (999_400_000_000, "999 GB"),
+        (999_800_000_000, "1,000 GB"),
+        (1_234_000_000_000, "1,234 GB"),
         (10**40, "over a billion GB"),
     ],
 )
