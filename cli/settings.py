@@ -38,6 +38,12 @@ def command(keys: tuple[str, ...], schema: bool) -> None:
     adavit settings augment training.r1_gamma
     adavit settings --json-schema > adavit.json
     """
+    if schema and keys:
+        given = " ".join(keys)
+        raise UserError(
+            f"--json-schema is that of all settings, but {given} was given too, expected one of the two. Leave {given}"
+            " out."
+        )
     if schema:
         click.echo(json.dumps(json_schema(), indent=2))
         return

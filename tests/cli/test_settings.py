@@ -55,3 +55,12 @@ def test_the_schema_is_json(adavit: Adavit) -> None:
     outcome = adavit("settings", "--json-schema")
     assert (outcome.code, outcome.err) == (0, "")
     assert list(json.loads(outcome.out)["properties"]) == list(RunConfig.model_fields)
+
+
+@pytest.mark.parametrize("keys", ["training.batch", "training.bach", "augment run.seed"])
+def test_the_schema_of_some_keys_alone_is_refused(adavit: Adavit, keys: str) -> None:
+    outcome = adavit("settings", *keys.split(), "--json-schema")
+    assert (outcome.code, outcome.out) == (2, "")
+    (line,) = outcome.err.splitlines()
+    assert f"--json-schema is that of all settings, but {keys} was given too" in line
+    assert line.endswith(f"Leave {keys} out.")
