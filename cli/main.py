@@ -94,9 +94,11 @@ class LazyGroup(click.Group):
             key, value = _setting_of(name)
             if command_name == "train" or key is None:
                 raise
-            remedy = (
-                f"Use --set {key}={value}" if _takes_by_set(command_name, key) else "Leave it out"
-            )
+            remedy = "Leave it out"
+            if f"{name}s" in self._options_of_called(ctx):
+                remedy = f"Use {name}s {value}"
+            elif _takes_by_set(command_name, key):
+                remedy = f"Use --set {key}={value}"
             raise click.UsageError(
                 f"{name} is an option of adavit train, which adavit {command_name} does not have."
                 f" {remedy}.",
@@ -112,14 +114,17 @@ class LazyGroup(click.Group):
                 error.ctx,
             ) from None
         except (RunError, UserError) as error:
-            command = self.get_command(ctx, ctx.invoked_subcommand or "")
-            known = set() if command is None else _options(command)
+            known = self._options_of_called(ctx)
             if "--set" not in known:
                 raise
             from adavit.config.short_names import in_keys  # for errors alone: it takes a while
 
             error.args = (in_keys(str(error), known),)
             raise
+
+    def _options_of_called(self, ctx: click.Context) -> set[str]:
+        command = self.get_command(ctx, ctx.invoked_subcommand or "")
+        return set() if command is None else _options(command)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Names and options, without importing any command."""

@@ -84,6 +84,11 @@ def test_a_flag_of_training_is_not_taken_for_a_slip_elsewhere(adavit: Adavit, co
         ("pretrain", "--no-cond", "Use --set data.cond=false."),
         ("evaluate run", "--no-fast-reduce", "Leave it out."),
         ("evaluate run", "--kimg", "Leave it out."),
+        ("ablate smoke", "--seed", "Use --seeds VALUE."),
+        ("ablate smoke", "--device", "Use --devices VALUE."),
+        ("sweep r1", "--seed", "Use --set run.seed=VALUE."),
+        ("sweep r1", "--device", "Use --devices VALUE."),
+        ("generate run", "--seed", "Use --seeds VALUE."),
     ],
 )
 def test_what_is_no_option_may_be_a_setting(
