@@ -245,7 +245,7 @@ def _resume(
     images = 0 if newest is None else newest.images
     if budget.is_used_up(config, directory, images, console, group.world):
         return directory.path
-    check_images_exist(directory, config.data.source)
+    check_images_exist(directory, config)
     with in_fixed_order(config.training.deterministic):
         return _go_on(directory, config, newest, budget, console, group, began)
 

@@ -5,17 +5,20 @@ from pathlib import Path
 from typing import Any
 
 from adavit.config.layers import Values, build_config, flatten, merge, without_auto
-from adavit.config.run import RunConfig
+from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.data.known_names import has_known_name
 from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.paths import expand_home
 from adavit.training.start.absolute_paths import with_absolute_paths
-from adavit.training.start.stored_settings import changed_settings, stored_settings
+from adavit.training.start.stored_settings import changed_settings, settings_of, stored_settings
 from adavit.training.start.workload import Workload
 
+HOW_READ = ("data.channels", "data.fit", "data.frames", "data.scale_16bit")
+"""Settings by which files become images."""
+
 MAY_CHANGE_ON_RESUME = {
-    # length, device, cadence; and where things lie, since their content is checked
+    # length, device, cadence; and where things lie and how they are read, since their content is checked
     "training.total_kimg",
     "training.microbatch",  # what memory allows; gradients are the same but for what slices draw
     "training.graphs",
@@ -36,6 +39,8 @@ MAY_CHANGE_ON_RESUME = {
     "data.source",
     "data.data_root",
     "data.follow_links",
+    *HOW_READ,
+    "metrics.reference",
     "features.network",
     "training.distill_network",
 }
@@ -124,17 +129,29 @@ def check_goes_on_in_place(folder: Path, layers: Sequence[Mapping[str, Any]], wh
         )
 
 
-def check_images_exist(directory: RunDirectory, source: str) -> None:
-    """Refuses to go on with images that have moved, before they are looked for.
+def check_images_exist(directory: RunDirectory, config: RunConfig) -> None:
+    """Refuses to go on with images that have moved, before any are looked for.
+
+    Args:
+        directory: Of the run.
+        config: With which it is to go on.
 
     Raises:
-        UserError: If there is nothing at `source`.
+        UserError: If there is nothing where its images, or those that its metrics compare with, are said to be.
     """
-    if not has_known_name(source) and not Path(source).exists():
-        raise UserError(
-            f"the images of the run are not at {source!r}, expected those it was trained on. Name where they"
-            f" are now: {directory.resume_command} --data FOLDER."
+    data, metrics = config.data.source, config.metrics
+    named = [("the images of the run", data, "those it was trained on", "--data")]
+    if metrics.names and metrics.reference is not None:
+        compared = "those that its figures compare with"
+        named.append(
+            ("the real images of the metrics", metrics.reference, compared, "--metric-data")
         )
+    for what, source, expected, flag in named:
+        if not has_known_name(source) and not Path(source).exists():
+            raise UserError(
+                f"{what} are not at {source!r}, expected {expected}. Name where they are now:"
+                f" {directory.resume_command} {flag} FOLDER."
+            )
 
 
 def check_same_images(workload: Workload, state: Mapping[str, Any]) -> None:
@@ -147,18 +164,28 @@ def check_same_images(workload: Workload, state: Mapping[str, Any]) -> None:
     Raises:
         UserError: If it has trained on others, or been measured against others.
     """
+    config = workload.config
+    read, remedy = _read_otherwise(config, state)
     present, trained_on = workload.image_set.fingerprint, str(state.get("fingerprint"))
     if trained_on != present:
         raise UserError(
-            f"the images of {workload.config.data.source!r} are not those the run was trained"
-            f" on (fingerprint {present[:12]}, expected {trained_on[:12]}). Restore them, or"
-            " start a new run."
+            f"the images of {config.data.source!r}{read} are not those the run was trained on"
+            f" (fingerprint {present[:12]}, expected {trained_on[:12]}). {remedy}, or start a new run."
         )
-    measured = state.get("reference_fingerprint")
-    if None not in (measured, workload.reference_fingerprint) and (
-        measured != workload.reference_fingerprint
-    ):
+    compared, measured = workload.reference_fingerprint, state.get("reference_fingerprint")
+    if None not in (compared, measured) and compared != measured:
         raise UserError(
-            "the images that the metrics compare with are not those of the run's figures so far: they"
-            " have changed since. Restore them; for other real images start a new run with --metric-data."
+            f"the images of {config.metrics.reference or config.data.source!r}{read} are not those that the run's"
+            f" figures compare with (fingerprint {str(compared)[:12]}, expected {str(measured)[:12]}). {remedy}; for"
+            " other real images start a new run with --metric-data."
         )
+
+
+def _read_otherwise(config: ResolvedConfig, state: Mapping[str, Any]) -> tuple[str, str]:
+    """How images are read now and were not before, for a message; and what to do if they are others."""
+    before, now = flatten(settings_of(state)), flatten(config.as_dict())
+    changed = [key for key in HOW_READ if now[key] != before[key]]
+    if not changed:
+        return "", "Restore them"
+    told = ", ".join(f"{key} {now[key]!r} and not {before[key]!r}" for key in changed)
+    return f", read with {told},", f"Leave {' and '.join(changed)} out"

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,9 @@ import pytest
 
 from adavit.config.layers import merge
 from adavit.errors import UserError
-from adavit.experiments.cell import make_cell
+from adavit.experiments.cell import CHANGES_NO_RESULT, make_cell
 from adavit.experiments.cell_directory import CellDirectory
-from adavit.training.start.continued import continued_config
+from adavit.training.start.continued import MAY_CHANGE_ON_RESUME, continued_config
 from adavit.training.start.stored_settings import config_text
 from tests.adavit.experiments.conftest import BASE, make_weights
 from tests.checkpoints import save_checkpoint
@@ -102,6 +103,30 @@ def test_weights_to_start_from_may_move_while_a_run_is_under_way(
         assert kept.distill_network.endswith(f":{tmp_path / 'b' / 'weights.pth'}")
     else:  # which is in the checkpoint
         assert str(kept.transfer) == str(tmp_path / "a" / "weights.safetensors")
+
+
+def test_what_changes_no_result_may_change_while_a_run_is_under_way() -> None:
+    keys = {f"{section}.{key}" for section, keys in CHANGES_NO_RESULT.items() for key in keys}
+    assert keys <= MAY_CHANGE_ON_RESUME
+
+
+def test_images_to_compare_with_may_move_while_a_run_is_under_way(
+    pictures: Path, tmp_path: Path
+) -> None:
+    def comparing_with(reference: Path) -> CellDirectory:
+        layer = {"data": {"source": str(pictures)}, "metrics": {"reference": str(reference)}}
+        cell = make_cell("tiny", merge(BASE, layer), axes={}, varied={}, label="x")
+        return CellDirectory(tmp_path / "out", cell)
+
+    reference, moved = tmp_path / "reference", tmp_path / "moved"
+    shutil.copytree(pictures, reference)
+    before = comparing_with(reference)
+    before.make()
+    begin(before, 64, before.cell.fingerprint)
+    after = comparing_with(reference.rename(moved))
+    assert before.path == after.path
+    assert after.is_finished()
+    assert continued_config(after.run, [after.layer()]).metrics.reference == str(moved)
 
 
 def test_the_note_says_whose_run_it_is_and_keeps_how_a_worker_came_to_it(

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import adavit
 from adavit.config.run import RunConfig
@@ -415,10 +417,46 @@ def test_other_images_to_compare_with_are_refused_on_resume(
     before = (run / "metrics.jsonl").read_bytes()
     next(reference.rglob("*.png")).unlink()
     with pytest.raises(
-        UserError, match="the metrics compare with are not those of the run's figures"
+        UserError, match=r"reference' are not those that the run's figures compare with .* Restore"
     ):
         adavit.resume(run, kimg=0.08)
     assert (run / "metrics.jsonl").read_bytes() == before
+
+
+def test_images_may_lie_elsewhere_and_be_read_otherwise_while_they_are_the_same(
+    tiny: Tiny, pictures: Path, tmp_path: Path
+) -> None:
+    reference = tmp_path / "reference"
+    shutil.copytree(pictures, reference)
+    run = adavit.train(tiny({"metrics": {"reference": str(reference)}}))
+    moved = str(reference.rename(tmp_path / "moved"))
+    with pytest.raises(UserError, match=rf"now: adavit train --resume {run} --metric-data FOLDER"):
+        adavit.resume(run, kimg=0.08)
+    layer = {"data": {"fit": "pad"}, "metrics": {"reference": moved}}
+    adavit.resume(run, [layer], kimg=0.08)
+    adavit.resume(run, kimg=0.096)  # where they lie now
+    assert final_state(run)["progress"]["images"] == 96
+
+
+@pytest.mark.parametrize("whose", ["the run was trained on", "that the run's figures compare with"])
+def test_images_that_are_others_as_they_are_read_now_are_refused(
+    tiny: Tiny, tmp_path: Path, whose: str
+) -> None:
+    wide = tmp_path / "wide"
+    wide.mkdir()
+    for shade in range(40):
+        pixels = np.full((16, 24, 3), shade, np.uint8)
+        pixels[:, :12] = 200
+        Image.fromarray(pixels).save(wide / f"{shade}.png")
+    of = "metrics.reference" if "figures" in whose else "data.source"
+    section, _, key = of.partition(".")
+    run = adavit.train(tiny({"data": {"resolution": 16}}, {section: {key: str(wide)}}))
+    match = (
+        rf"^the images of '{wide}', read with data\.fit 'stretch' and not 'crop', are not those {whose} \(.*\)\."
+        r" Leave data\.fit out"
+    )
+    with pytest.raises(UserError, match=match):
+        adavit.resume(run, [{"data": {"fit": "stretch"}}], kimg=0.08)
 
 
 @pytest.mark.parametrize("wanted", [True, False])

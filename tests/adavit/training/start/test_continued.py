@@ -156,8 +156,14 @@ def test_what_is_no_directory_is_a_mistake_of_settings(directory: RunDirectory) 
         continued_config(directory, [{"run": {"out": 5}}])
 
 
-def test_images_that_have_moved_are_asked_for(directory: RunDirectory, tmp_path: Path) -> None:
-    check_images_exist(directory, "small_set")
-    check_images_exist(directory, str(tmp_path))
+def test_images_that_have_moved_are_asked_for(
+    directory: RunDirectory, tiny: Tiny, tmp_path: Path
+) -> None:
+    gone = str(tmp_path / "gone")
+    check_images_exist(directory, tiny({"data": {"source": "small_set"}}))
+    check_images_exist(directory, tiny({"metrics": {"reference": str(tmp_path)}}))
     with pytest.raises(UserError, match=r"not at .*gone.*--resume .* --data FOLDER"):
-        check_images_exist(directory, str(tmp_path / "gone"))
+        check_images_exist(directory, tiny({"data": {"source": gone}}))
+    with pytest.raises(UserError, match=r"not at .*gone.*--resume .* --metric-data FOLDER"):
+        check_images_exist(directory, tiny({"metrics": {"reference": gone}}))
+    check_images_exist(directory, tiny({"metrics": {"reference": gone, "names": []}}))
