@@ -92,6 +92,7 @@ def bring(record: CellRecord, folder: Path, cell: Cell) -> None:
     """Makes a cell that is not finished here one that is, unless a process trains it at this moment."""
     directory = CellDirectory(folder, cell)
     if directory.note().get("status") == "finished":
+        directory.bring_note_up_to_date()
         return
     directory.make()
     with suppress(RunTaken), directory.run.claimed():
@@ -194,7 +195,10 @@ def bring_all(out: Path, records: Path, grids: Sequence[str]) -> None:
     for name in grids:
         grid = read_grid(name)
         for cell in cells_of(grid):
-            if cell.digest in known and not RunDirectory(out / grid.name / cell.digest).is_run():
+            directory = CellDirectory(out / grid.name, cell)
+            if directory.begun():
+                directory.bring_note_up_to_date()
+            elif cell.digest in known:
                 known[cell.digest].bring_to(out / grid.name, cell)
 
 

@@ -117,6 +117,8 @@ def ablate(
     pool.check_shares(cells)
     if dry_run:
         return describe_cells(grid, cells, folder, workers=pool.workers, processes=pool.processes)
+    for cell in cells:
+        CellDirectory(folder, cell).bring_note_up_to_date()
     plan = AblationPlan(grid.name, {cell.digest: cell for cell in cells})
     _, outcomes = pool.carry_out(
         plan,

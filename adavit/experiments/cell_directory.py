@@ -147,14 +147,7 @@ class CellDirectory:
         """
         worker = WorkerIdentity.own()
         values = {
-            "grid": self.cell.experiment,
-            "cell": self.cell.digest,
-            "axes": self.cell.axes,
-            "label": self.cell.label,
-            "baseline": self.cell.baseline,
-            "compared_with": self.cell.compared_with,
-            "weights": self.cell.weights,
-            "settings": self.cell.varied,
+            **self._place(),
             "status": status,
             "reason": reason,
             "attempts": attempts,
@@ -163,6 +156,16 @@ class CellDirectory:
             "worker_note": worker_note or self.note().get("worker_note"),
         }
         write_json(self.run.cell_note, values)
+
+    def bring_note_up_to_date(self) -> None:
+        """Writes into `cell.json` what the grid says of the cell now: it may have been edited since.
+
+        Of a cell that is noted as running it is left to its worker, which writes its own.
+        """
+        note = self.note()
+        updated = note | self._place()
+        if self._is_noted("finished", "pruned", "failed") and updated != note:
+            write_json(self.run.cell_note, updated)
 
     def note(self) -> dict[str, Any]:
         """What `cell.json` says; empty if it is not there or damaged."""
@@ -175,6 +178,20 @@ class CellDirectory:
             for record in read_records(self.run.metrics)
         ]
         return [(images, figure) for images, figure in found if figure is not None]
+
+    def _place(self) -> dict[str, Any]:
+        """What `cell.json` says that follows from the experiment."""
+        cell = self.cell
+        return {
+            "grid": cell.experiment,
+            "cell": cell.digest,
+            "axes": cell.axes,
+            "label": cell.label,
+            "baseline": cell.baseline,
+            "compared_with": cell.compared_with,
+            "weights": cell.weights,
+            "settings": cell.varied,
+        }
 
     def _is_noted(self, *statuses: str) -> bool:
         """Whether the note is of this cell, and says one of these."""

@@ -154,6 +154,22 @@ def test_a_cell_half_trained_whose_record_has_come_is_not_trained_on(
     assert come.has_figures_alone()
 
 
+def test_runs_brought_before_are_called_what_their_grid_calls_them_now(
+    tmp_path: Path, trained: list[str]
+) -> None:
+    records, grid = tmp_path / "records", tmp_path / "one.yaml"
+    for label in ("weak", "weaker"):
+        axes = {"strength": {label: {"training": {"r1_gamma": 0.6}}}}
+        grid.write_text(yaml.safe_dump({**GRID, "name": "one", "axes": axes}))
+        (cell,) = cells_of(read_grid(str(grid)))
+        brought, sat = (CellDirectory(tmp_path / name / "one", cell) for name in ("brought", "sat"))
+        record_of(brought).write(records / f"{cell.digest}.json")
+        few_images.bring_all(tmp_path / "brought", records, [str(grid)])
+        few_images.sit(5, 1, tmp_path / "sat", records, [str(grid)])
+        assert [directory.note()["label"] for directory in (brought, sat)] == [label] * 2
+    assert not trained
+
+
 def test_a_grid_that_fails_ends_the_sitting_once_its_finished_cells_are_kept(
     tmp_path: Path,
     trained: list[str],

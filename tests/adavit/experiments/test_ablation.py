@@ -12,6 +12,7 @@ from adavit.runs.records import read_records
 from adavit.training.start import build
 from tests.adavit.experiments.conftest import WriteGrid
 from tests.adavit.experiments.queue_processes import notes
+from tests.adavit.report.synthetic import table_of
 
 CELL_FILES = {
     "cell.json", "checkpoint.pt", "checkpoint-1.pt", "config.yaml", "data.json",
@@ -78,6 +79,19 @@ def test_cells_whose_figures_were_brought_from_elsewhere_are_not_trained_again(
     assert ablate(str(path)) == table
     assert not list(folder.glob("*/*.pt"))
     assert all(note["status"] == "finished" for note in notes(folder).values())
+
+
+def test_finished_cells_are_what_the_grid_says_now(write_grid: WriteGrid) -> None:
+    none, some = {"augment": {"mode": "none"}}, {"augment": {"mode": "fixed", "p": 0.5}}
+    axes: dict[str, Any] = {"augmentation": {"none": none, "some": some}, "run.seed": [0]}
+    ablate(str(write_grid(axes=axes, baseline=None)))
+    axes = {"augmentation": {"without": none, "some": some}, "run.seed": [0, 1]}
+    ablate(str(write_grid(axes=axes, baseline={"augmentation": "some"})))
+    rows = table_of(Path("runs/ablations/tiny")).rows
+    assert [(row.label, row.seeds, row.compared_with) for row in rows] == [
+        ("some", 2, None),
+        ("without", 2, "some"),
+    ]
 
 
 def test_cells_see_the_same_images_and_latents(

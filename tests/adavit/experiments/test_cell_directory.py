@@ -146,6 +146,28 @@ def test_the_note_says_whose_run_it_is_and_keeps_how_a_worker_came_to_it(
     assert directory.note() == {}
 
 
+@pytest.mark.parametrize("status", ["finished", "failed", "running"])
+def test_the_note_follows_the_grid_once_the_cell_has_ended(
+    directory: CellDirectory, status: str
+) -> None:
+    directory.bring_note_up_to_date()
+    assert directory.note() == {}
+    directory.write_note(status, attempts=3, reason="no luck", worker_note="taken over")
+    before = directory.note()
+    renamed = {"axes": {"b": "y"}, "label": "y", "baseline": True, "compared_with": "c0ffee"}
+    directory.cell = replace(directory.cell, **renamed)
+    directory.bring_note_up_to_date()
+    assert directory.note() == before | (renamed if status != "running" else {})
+
+
+def test_a_note_of_another_cell_is_left_alone(directory: CellDirectory) -> None:
+    directory.write_note("finished", attempts=1)
+    before = directory.note()
+    directory.cell = replace(directory.cell, digest="0" * 12, label="y")
+    directory.bring_note_up_to_date()
+    assert directory.note() == before
+
+
 def test_figures_are_those_that_are_finite(directory: CellDirectory) -> None:
     for images, figure in ((0, 9.0), (32, float("inf")), (64, None), (96, 3)):
         protocol = {"extractor": "random"}
