@@ -85,7 +85,10 @@ def distinguishing_settings(runs: Sequence[Run]) -> list[dict[str, str]]:
     discriminator, add nothing and are left out. A cell that has not begun has no settings: it is taken
     for one of those that it shares its axes with.
     """
-    settings = [{} if _has_not_begun(run) else _comparable(run) for run in runs]
+    names: dict[str, str] = {}
+    for run in runs:
+        names.setdefault(_fingerprint(run), _name_of_images(run))
+    settings = [{} if _has_not_begun(run) else _comparable(run, names) for run in runs]
     axes = [_axes_of(run) for run in runs]
     begun = [index for index, values in enumerate(settings) if values]
     taken: list[str] = []
@@ -190,16 +193,30 @@ def _has_not_begun(run: Run) -> bool:
     )
 
 
-def _comparable(run: Run) -> dict[str, str]:
-    """All in which two runs of one row must agree, what people look at first at the head."""
+def _comparable(run: Run, names: Mapping[str, str]) -> dict[str, str]:
+    """All in which two runs of one row must agree, what people look at first at the head.
+
+    Args:
+        run: The run.
+        names: Of images by fingerprint: the folders of the same images may be called otherwise.
+    """
     settings = {k: _text(v) for k, v in run.settings.items() if k not in MAY_DIFFER_IN_A_ROW}
+    fingerprint = _fingerprint(run)
     named = (
-        str(run.data.get("name", run.settings.get("data.source", ""))),
+        names[fingerprint] if fingerprint else _name_of_images(run),
         settings.get("discriminator.kind", ""),
         run.augmentation,
     )
-    content = {FINGERPRINT: str(run.data.get("fingerprint", ""))}
-    return {**dict(zip(WORDS, named, strict=True)), **_by_content(run, settings), **content}
+    first = dict(zip(WORDS, named, strict=True))
+    return {**first, **_by_content(run, settings), FINGERPRINT: fingerprint}
+
+
+def _fingerprint(run: Run) -> str:
+    return str(run.data.get("fingerprint", ""))
+
+
+def _name_of_images(run: Run) -> str:
+    return str(run.data.get("name", run.settings.get("data.source", "")))
 
 
 def _text(value: object) -> str:

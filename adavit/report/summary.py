@@ -59,13 +59,15 @@ def report_summary(groups: Sequence[SeedGroup], failed: Sequence[Run]) -> list[t
 def headline(table: Table) -> str:
     """The best row of each part of the table by its first metric, a sentence each; may be empty.
 
-    Of runs on different images none is singled out: their figures do not compare.
+    Of runs on different images none is singled out where no two sets share a metric under one protocol: their figures
+    do not compare.
     """
-    data = {row.data for row in table.rows if row.data}
-    if len(data) > 1:
-        return f"The runs are on {len(data)} sets of images, whose figures do not compare."
-    wording = Wording(table)
-    told = [(part, _best_of(part, wording)) for part in table_parts(table)]
+    parts, wording = table_parts(table), Wording(table)
+    images = [{row.images for row in part.rows if row.data} for part in parts]
+    sets = set().union(*images)
+    if len(sets) > 1 and all(len(each) <= 1 for each in images):
+        return f"The runs are on {len(sets)} sets of images, whose figures do not compare."
+    told = [(part, _best_of(part, wording)) for part in parts]
     told = [(part, sentence) for part, sentence in told if sentence]
     sentences = [
         f"{part.title}: {sentence}" if part.title else sentence

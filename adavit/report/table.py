@@ -79,6 +79,11 @@ class Row(ConfigModel):
     figures: dict[str, Figure]
     """By key of the column; absent where nothing was measured."""
 
+    @property
+    def images(self) -> str:
+        """What `data` says without the name, which may be another one for the same images; empty likewise."""
+        return self.data.rpartition(" ")[2]
+
 
 class Failure(ConfigModel):
     """A run that failed."""

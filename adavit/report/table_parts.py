@@ -32,7 +32,7 @@ def table_parts(table: Table) -> list[TablePart]:
     """
     parts = _joined(
         [
-            _Members(frozenset([place]), _measured(row, table), frozenset([row.data]))
+            _Members(frozenset([place]), _measured(row, table), frozenset([row.images]))
             for place, row in enumerate(table.rows)
         ]
     )
@@ -47,7 +47,7 @@ def table_parts(table: Table) -> list[TablePart]:
 
 @dataclass(frozen=True)
 class _Members:
-    """Rows by their place in the table, metrics with digests of their protocols, and names of images."""
+    """Rows by their place in the table, metrics with digests of their protocols, and fingerprints of images."""
 
     rows: frozenset[int]
     measured: frozenset[tuple[str, str]]
@@ -84,7 +84,10 @@ def _measured(row: Row, table: Table) -> frozenset[tuple[str, str]]:
 
 
 def _title(rows: Sequence[Row], columns: Sequence[Column]) -> str:
-    images = list(dict.fromkeys(row.data for row in rows if row.data))
+    named: dict[str, str] = {}
+    for row in rows:
+        named.setdefault(row.images, row.data)
+    images = [name for name in named.values() if name]
     words = [", ".join(images[:3]) + (", ..." if len(images) > 3 else "")]
     protocols = [_measured_on(column.protocol) for column in columns if column.protocol]
     words += list(dict.fromkeys(protocols))[:3]

@@ -223,6 +223,21 @@ def test_other_images_of_the_same_name_are_another_row() -> None:
     assert [g.label for g in group_runs(runs)] == ["images abababababab", "images cd"]
 
 
+def test_the_same_images_by_other_names_are_one_row_called_as_the_first_run_does() -> None:
+    pets = {"name": "pets", "fingerprint": "ab" * 32}
+    runs = [
+        made_run(0, {}),
+        replace(made_run(1, {}), data=pets),
+        replace(made_run(2, {}), data={"name": "pets", "fingerprint": "cd"}),
+        replace(made_run(3, {}), data=pets | {"fingerprint": ""}, path=Path("unknown")),
+        replace(made_run(4, {}), data={"name": "cats"}),
+    ]
+    found = [[run.seed for run in group.runs] for group in group_runs(runs)]
+    assert sorted(found) == [[0, 1], [2], [3], [4]]
+    labels = {group.label for group in group_runs(runs[:3])}
+    assert labels == {"squares", "pets"}
+
+
 def test_two_starts_of_a_grid_with_other_settings_are_compared_each_with_its_own_baseline() -> None:
     runs = []
     for kimg in (20.0, 40.0):

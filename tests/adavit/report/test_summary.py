@@ -51,13 +51,40 @@ def test_the_headline_compares_only_what_the_table_does(tmp_path: Path) -> None:
     assert "nothing improved on it" in headline(table_of(tmp_path / "half"))
 
 
+def call_images(run: Path, name: str, fingerprint: str) -> None:
+    """Writes what the run was trained on."""
+    described = json.loads((run / "data.json").read_text())
+    changed = described | {"name": name, "fingerprint": fingerprint}
+    (run / "data.json").write_text(json.dumps(changed))
+
+
 def test_of_different_images_none_is_singled_out(tmp_path: Path) -> None:
     write_run(tmp_path / "a", preset="bg")
     other = write_run(tmp_path / "b", preset="color", protocol={"reference_fingerprint": "cd"})
-    described = json.loads((other / "data.json").read_text())
-    (other / "data.json").write_text(json.dumps({**described, "name": "cats", "fingerprint": "cd"}))
+    call_images(other, "cats", "cd")
     said = "The runs are on 2 sets of images, whose figures do not compare."
     assert headline(table_of(tmp_path)) == said
+
+
+def test_runs_on_different_images_compare_where_they_are_measured_against_the_same(
+    tmp_path: Path,
+) -> None:
+    write_run(tmp_path / "a", preset="bg")
+    other = write_run(tmp_path / "b", preset="color", values=(20.0, 5.0))
+    call_images(other, "cats", "cd")
+    assert headline(table_of(tmp_path)).startswith("Lowest fd_random: cats with 5.000")
+
+
+def test_the_same_images_by_another_name_are_no_other_set(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", preset="bg")
+    other = write_run(tmp_path / "b", preset="color", protocol={"n_fake": 5000})
+    call_images(other, "more squares", "ab" * 32)
+    table = table_of(tmp_path)
+    assert "do not compare" not in headline(table)
+    assert [part.title.partition(" · ")[0] for part in table_parts(table)] == [
+        "squares abababab",
+        "more squares abababab",
+    ]
 
 
 def test_the_title_is_a_grid_only_where_all_runs_are_of_it(tmp_path: Path) -> None:

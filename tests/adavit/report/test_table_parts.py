@@ -81,6 +81,21 @@ def test_a_row_without_figures_stands_with_the_same_images(tmp_path: Path) -> No
     assert blocks == {"cats": 1, "dogs": 2, "fish": 1}
 
 
+def test_the_same_images_by_another_name_are_told_of_once(tmp_path: Path) -> None:
+    write_run_of(tmp_path / "dogs", "dogs")
+    write_run_of(tmp_path / "cats", "cats", preset="bg")
+    for begun in (False, True):
+        path = write_run_of(tmp_path / f"kittens {begun}", "cats", preset=f"color{begun}")
+        values = json.loads((path / "data.json").read_text())
+        (path / "data.json").write_text(json.dumps({**values, "name": "kittens"}))
+        if begun:
+            (path / "metrics.jsonl").unlink()
+    titles = {
+        part.title.partition(" · ")[0]: len(part.rows) for part in table_parts(table_of(tmp_path))
+    }
+    assert titles == {"cats catscats": 3, "dogs dogsdogs": 1}
+
+
 def test_markdown_has_a_table_for_each_block(tmp_path: Path) -> None:
     for images in ("cats", "dogs"):
         write_run_of(tmp_path / images, images, cell=cell_of(images, 0))
