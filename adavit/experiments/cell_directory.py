@@ -12,7 +12,7 @@ from adavit.runs.ending_note import is_pruned
 from adavit.runs.generations import LoadedCheckpoint, load_newest
 from adavit.runs.lost_checkpoints import has_trained
 from adavit.runs.reading import read_json
-from adavit.runs.records import figures, read_records
+from adavit.runs.records import figures, is_untrained, read_records
 from adavit.runtime.files import make_folder, put_in_place, write_json
 from adavit.training.start.continued import continued_config
 from adavit.training.start.workload import total_images
@@ -172,10 +172,11 @@ class CellDirectory:
         return read_json(self.run.cell_note)
 
     def figures(self, metric: str | None) -> list[tuple[int, float]]:
-        """A metric over the run as (images seen, figure), where it was finite."""
+        """A metric of what was trained, over the run as (images seen, figure), where it was finite."""
         found = [
             (record["images"], figures(record).get(metric or ""))
             for record in read_records(self.run.metrics)
+            if not is_untrained(record)
         ]
         return [(images, figure) for images, figure in found if figure is not None]
 

@@ -118,10 +118,14 @@ class SweepPlan:
         )
 
     def watch(self, queue: Queue, claim: Claim, directory: CellDirectory) -> Callable[[], None]:
-        """Tells the pruner of each evaluation; a run above the median of the others is ended."""
+        """Tells the pruner of each evaluation; a run above the median of the others is ended.
+
+        Not of the untrained network, from which the figure may rise at first: the pruner takes the lowest of a run so
+        far, and would end none.
+        """
         pruner = optuna.pruners.MedianPruner(
             n_startup_trials=UNPRUNED_TRIALS,
-            n_warmup_steps=1,  # untrained networks are all alike
+            n_warmup_steps=1,  # what all start from is alike
         )
         study = optuna.load_study(study_name=self.name, storage=queue.storage, pruner=pruner)
         trial = optuna.Trial(study, claim.trial_id)

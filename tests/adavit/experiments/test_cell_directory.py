@@ -168,10 +168,13 @@ def test_a_note_of_another_cell_is_left_alone(directory: CellDirectory) -> None:
     assert directory.note() == before
 
 
-def test_figures_are_those_that_are_finite(directory: CellDirectory) -> None:
-    for images, figure in ((0, 9.0), (32, float("inf")), (64, None), (96, 3)):
+def test_figures_are_those_that_are_finite_and_of_what_was_trained(
+    directory: CellDirectory,
+) -> None:
+    for images, figure in ((0, 2.0), (32, float("inf")), (64, None), (96, 3)):
         protocol = {"extractor": "random"}
         record = {"images": images, "fd_random": figure, "protocol": protocol}
-        directory.run.append(directory.run.metrics, record)
-    assert directory.figures("fd_random") == [(0, 9.0), (96, 3)]
+        marked = {"untrained": True} if images == 0 else {}
+        directory.run.append(directory.run.metrics, record | marked)
+    assert directory.figures("fd_random") == [(96, 3)]
     assert directory.figures("fid") == directory.figures(None) == []

@@ -12,6 +12,8 @@ from torchvision.models import squeezenet1_1
 from adavit.config.layers import parse_assignment
 from adavit.errors import UserError
 from adavit.experiments import sweep as sweep_module
+from adavit.experiments.cell import Cell
+from adavit.experiments.cell_directory import CellDirectory
 from adavit.experiments.queue import Claim
 from adavit.experiments.sweep import SweepPlan, _plan, sweep
 from adavit.experiments.sweep_file import read_sweep
@@ -75,6 +77,11 @@ def test_an_interrupted_sweep_draws_what_an_uninterrupted_one_would_have(write_s
     assert chosen(Path("stopped")) == chosen(Path("whole"))
 
 
+def make_cell_of(job: str) -> Cell:
+    """As far as its directory asks."""
+    return Cell("tiny", job, {}, job, baseline=False, varied={}, settings={}, fingerprint="ab")
+
+
 class Killed(BaseException):
     """As by the system: nothing is tidied up."""
 
@@ -134,40 +141,36 @@ def test_another_seed_draws_other_values(write_sweep: Any) -> None:
     assert chosen(Path("a")).keys() != chosen(Path("b")).keys()
 
 
-def test_a_run_above_the_median_is_pruned(write_sweep: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("starts", ["from nothing", "from weights"])
+def test_a_run_above_the_median_is_pruned(write_sweep: Any, tmp_path: Path, starts: str) -> None:
     plan = SweepPlan(read_sweep(write_sweep()), 0, "fid")
     queue = open_queue(tmp_path, study="sweep/tiny/fid")
+    untrained = starts == "from nothing"
 
-    class Directory:
-        """Figures without runs: those of optuna's rule must come back out."""
-
-        def __init__(self, figures: list[float]) -> None:
-            self.run = self
-            self.metrics = tmp_path / "metrics.jsonl"
-            records = [
-                {"images": 32 * index, "fd_random": figure, "protocol": {"extractor": "random"}}
-                for index, figure in enumerate(figures)
-            ]
-            self.metrics.write_text("".join(json.dumps(record) + "\n" for record in records))
-
-        def figures(self, metric: str) -> list[tuple[int, float]]:
-            lines = map(json.loads, self.metrics.read_text().splitlines())
-            return [(record["images"], record[metric]) for record in lines]
-
-    def run(job: str, figures: list[float]) -> Claim:
+    def run(job: str, *figures: float) -> Claim:
+        """Figures without a run: those of optuna's rule must come back out."""
         claim = queue.claim([job])
         assert claim is not None
-        plan.watch(queue, claim, Directory(figures))()  # type: ignore[arg-type]
-        queue.finish(claim, min(figures))
+        directory = CellDirectory(tmp_path, make_cell_of(job))
+        directory.make()
+        for index, figure in enumerate(figures):
+            record = {"images": 32 * index, "fd_random": figure, "protocol": {}}
+            if untrained and not index:
+                record["untrained"] = True
+            directory.run.append(directory.run.metrics, record)
+        plan.watch(queue, claim, directory)()
+        queue.finish(claim, figures[-1])
         return claim
 
     for job, figure in (("a", 4.0), ("b", 5.0), ("c", 6.0)):
-        claim = run(job, [9.0, figure])
-        assert queue.storage.get_trial(claim.trial_id).intermediate_values == {0: 9.0, 32: figure}
-    run("d", [9.0, 5.0])  # the median itself stays
-    run("e", [99.0, 3.0])  # untrained networks are not judged
+        claim = run(job, 9.0, figure)
+        told = queue.storage.get_trial(claim.trial_id).intermediate_values
+        assert told == ({} if untrained else {0: 9.0}) | {32: figure}
+    run("d", 9.0, 5.0)  # the median itself stays
+    run("e", 99.0, 3.0)  # what all start from is not judged
     with pytest.raises(Pruned, match=r"fd_random 7 at 0\.032 kimg is above the median"):
-        run("f", [9.0, 7.0])
+        # Untrained, flat grey images may be nearer than what is drawn for some thousand images.
+        run("f", 2.0 if untrained else 9.0, 7.0)
 
 
 def test_a_pruned_run_is_noted_and_counts(
