@@ -148,7 +148,7 @@ def _length(path: Sequence[str], model: type[BaseModel]) -> int | str:
 
 
 def _explain_unknown(key: str, values: Mapping[str, Any], model: type[BaseModel]) -> str:
-    kind = (values.get("discriminator") or {}).get("kind", "resnet")
+    kind = _kind_of_discriminator(values)
     known = list(_known_keys(kind, model))
     if not key.startswith("discriminator."):
         return f"{key} is not a setting.{_hint(key, known)}"
@@ -159,6 +159,13 @@ def _explain_unknown(key: str, values: Mapping[str, Any], model: type[BaseModel]
                 f" discriminator.kind to {other}."
             )
     return f"{key} is not a setting of the {kind} discriminator.{_hint(key, known)}"
+
+
+def _kind_of_discriminator(values: Mapping[str, Any]) -> str:
+    """The kind whose settings are known: the default's where what is written is none, which is named by itself."""
+    section = values.get("discriminator")
+    written = section.get("kind") if isinstance(section, Mapping) else None
+    return next((kind for kind in DISCRIMINATORS if kind == written), "resnet")
 
 
 def _hint(key: str, known: Collection[str]) -> str:

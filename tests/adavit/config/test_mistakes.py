@@ -119,6 +119,23 @@ def test_what_was_expected_is_said_in_words(values: dict[str, Any], expected: st
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("discriminator", "expected"),
+    [
+        ({"kind": "vitt", "patch": 4}, "discriminator.kind is 'vitt', expected resnet or vit or"),
+        ({"kind": None}, "discriminator.kind is 'None', expected resnet or vit or projected."),
+        ({"kind": ["vit"]}, """discriminator.kind is "['vit']", expected resnet or vit or"""),
+        (["vit"], "discriminator is ['vit'], expected a section of keys."),
+    ],
+)
+def test_what_is_no_kind_hides_no_other_mistake(discriminator: Any, expected: str) -> None:
+    with pytest.raises(UserError) as caught:
+        build_config([{"discriminator": discriminator, "training": {"r1_gama": 1}}])
+    first, second = str(caught.value).splitlines()
+    assert first.startswith(expected)
+    assert second == "training.r1_gama is not a setting. Did you mean training.r1_gamma?"
+
+
 def test_what_is_to_be_changed_is_where_the_value_came_from(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("training: {batch: 0, total_kimg: -1}\n")
