@@ -82,8 +82,12 @@ class CellDirectory:
             return False
         with run.claimed():
             make_folder(run.earlier)
+            looked = run.diagnostics
+            found = (looked.memorisation, looked.closest_pairs, looked.leaks, looked.leak_rates)
+            logs = (run.evaluations, run.stats, run.metrics, run.ending)
             generators = (run.best_generator, run.last_generator, *run.kept_generators().values())
-            for path in (run.stats, run.metrics, run.ending, run.sound_checkpoint, *generators):
+            # By the generators a kill before the last of them leaves a run that has trained.
+            for path in (*found, *logs, run.sound_checkpoint, *generators):
                 if path.is_file():
                     put_in_place(path, run.earlier / path.name)
         return True

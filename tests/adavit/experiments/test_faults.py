@@ -97,9 +97,20 @@ def test_a_cell_whose_checkpoints_were_removed_is_trained_again_and_loses_nothin
         run.ending.write_text(ending)
     for checkpoint in run.checkpoints():
         checkpoint.unlink()
+    found = run.diagnostics
+    found.path.mkdir()
+    of_weights = (
+        run.evaluations,
+        found.memorisation,
+        found.closest_pairs,
+        found.leaks,
+        found.leak_rates,
+    )
+    for file in of_weights:
+        file.write_text("of the weights before")
     had = {
         file.name: file.read_bytes()
-        for file in (run.stats, run.metrics, run.best_generator, run.last_generator)
+        for file in (run.stats, run.metrics, run.best_generator, run.last_generator, *of_weights)
     }
     (OUT / "queue.sqlite3").unlink()  # else it is known to be done
     assert ablate(path, out=OUT, console=LineConsole()).count("finished") == 1
@@ -107,6 +118,7 @@ def test_a_cell_whose_checkpoints_were_removed_is_trained_again_and_loses_nothin
     if ending:
         had[run.ending.name] = ending.encode()
     assert {file.name: file.read_bytes() for file in run.earlier.iterdir()} == had
+    assert not any(file.exists() for file in of_weights)
     compare_with_uninterrupted(path, OUT, Path("whole"))
 
 
