@@ -167,7 +167,9 @@ class ImaginedStep:
             labels = torch.empty(shown, dtype=torch.int64) if self._classes else None
             networks = [self.generator, self.judges, self.step.average.module, *self._frozen]
             with Work([*tensors_of(networks), *before, real]) as work:
-                self.step(real, labels, images=number * shown, streams=StepStreams.at(0, number))
+                # From them the step counts its number, in batches of such slices of all processes.
+                seen = number * shown * self.step.reduction.world.size
+                self.step(real, labels, images=seen, streams=StepStreams.at(0, number))
                 held = work.now
         # Those that the first step makes are made at its end, and there from the start of every other one.
         moments = 0 if before else sum(moment.nbytes for moment in self._moments())

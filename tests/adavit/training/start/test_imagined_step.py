@@ -10,11 +10,13 @@ import torch
 
 from adavit.config.run import RunConfig
 from adavit.runtime.console import SilentConsole
+from adavit.runtime.imagined_world import ImaginedWorld
 from adavit.training.foresight import operations_of
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step
 from adavit.training.start.imagined_step import IMAGES, ImaginedStep, Work
 from adavit.training.start.workload import prepare
+from adavit.training.step.reduction import InOrder
 from tests.small_weights import write_mobilenet
 
 Tiny = Callable[..., RunConfig]
@@ -33,6 +35,14 @@ def test_operations_are_those_that_torch_counts_in_a_real_step(tiny: Tiny) -> No
         assert imagined.of(number).operations == pytest.approx(counts[-1], rel=0.02)
     assert counts[0] > 1.2 * counts[1]
     assert operations_of(imagined) == pytest.approx((counts[0] + 3 * counts[1]) / 4, rel=0.02)
+
+
+def test_what_is_due_at_times_is_so_in_the_same_steps_of_several_processes(tiny: Tiny) -> None:
+    settings = {"r1_gamma": 1, "r1_interval": 16, "batch": 8, "microbatch": 4}
+    config = prepare(tiny({"training": settings}), SilentConsole()).config
+    one, shared = ImaginedStep(config), ImaginedStep(config, reduction=InOrder(ImaginedWorld(2)))
+    assert shared.of(1).operations < shared.of(0).operations
+    assert operations_of(shared) == pytest.approx(operations_of(one))
 
 
 @pytest.mark.parametrize("san", [False, True], ids=["plain", "san"])
