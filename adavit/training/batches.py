@@ -55,6 +55,7 @@ class RunBatches:
         step = images // self._batch
         if self._heldout is None or step % interval != interval - 1:
             return None
-        # Counted in images drawn here, so that an epoch goes through all held-out images.
-        drawn = step // interval * self._heldout_size
-        return self._heldout.batch(drawn, self._heldout_size)
+        # Within one epoch, so that no pass holds an image twice; in each other images are left over.
+        size, held = self._heldout_size, len(self._heldout)
+        epoch, number = divmod(step // interval, held // size)
+        return self._heldout.batch(epoch * held + number * size, size)

@@ -70,6 +70,22 @@ def test_held_out_images_come_in_whole_groups_of_the_standard_deviation(
         assert set(as_bytes(torch.cat(images))) == expected
 
 
+@pytest.mark.parametrize("count", [5, 6, 7, 9, 10, 13])
+def test_no_pass_holds_a_held_out_image_twice_and_all_come_up(tiny: Tiny, count: int) -> None:
+    layers = {"discriminator": {"minibatch_std_group": 4}, "training": {"batch": 8}}
+    workload = load_workload(tiny(layers), SilentConsole())
+    heldout = np.concatenate([workload.split.heldout, workload.split.train])[:count]
+    batches = RunBatches(replace(workload, split=replace(workload.split, heldout=heldout)))
+    seen = set()
+    for step in range(40):
+        found = batches.heldout(8 * step, 1)
+        assert found is not None
+        images = as_bytes(found[0])
+        assert len(set(images)) == len(images)
+        seen |= set(images)
+    assert len(seen) == count
+
+
 def test_where_nothing_is_held_out_nothing_comes(tiny: Tiny) -> None:
     config = tiny({"data": {"val_fraction": 0.0}, "augment": {"heuristic": "rt"}})
     batches = RunBatches(load_workload(config, SilentConsole()))
