@@ -146,7 +146,8 @@ def build_step(
         teacher=build_teacher(workload, start.teacher),
         pipe=pipe.to(workload.device),
         microbatch=training.microbatch,
-        epoch_images=len(workload.split.train),
+        # With the flips, which `BatchSampler` draws as images of their own.
+        epoch_images=len(workload.split.train) * (2 if config.data.mirror else 1),
         computation=_computation(config, workload.device),
         reduction=reduction,
         device=workload.device,

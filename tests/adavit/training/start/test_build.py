@@ -57,6 +57,15 @@ def test_settings_reach_the_step(tiny: Tiny) -> None:
     assert step.augmented.autocast == torch.bfloat16
 
 
+@pytest.mark.parametrize("mirror", [False, True])
+def test_an_epoch_of_top_k_is_one_of_the_batches(tiny: Tiny, mirror: bool) -> None:
+    layer = {"training": {"top_k": 0.5}, "data": {"mirror": mirror}}
+    workload = load_workload(tiny(layer), SilentConsole())
+    top_k = build_step(workload).top_k
+    assert top_k is not None
+    assert top_k.epoch_images == len(workload.split.train) * (1 + mirror)
+
+
 def test_a_run_that_names_no_start_begins_with_its_seed(tiny: Tiny) -> None:
     workload = load_workload(tiny(), SilentConsole())
     start = read_start(workload.config)
