@@ -41,8 +41,8 @@ class ImagesNotFinite(RunError):
     def __init__(self, what: str) -> None:
         super().__init__(
             f"{what}, expected numbers: it comes of a training that diverged. Use another"
-            " generator (--which best or last of the run), or start a new run with a larger"
-            " training.r1_gamma or smaller learning rates."
+            " generator (--which best or last of the run), or start a new run with smaller learning"
+            " rates."
         )
         self.what = what
 

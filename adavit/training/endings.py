@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from adavit.config.run import ResolvedConfig
 from adavit.errors import RunError
 from adavit.runs.directory import RunDirectory
 from adavit.runs.records import is_untrained
@@ -82,13 +83,27 @@ def stopped(
     return Stopped(signal_number, go_on=command, left=left)
 
 
-def diverged(what: str, progress: Progress, sound: Path | None) -> RunError:
+def steadier_settings(config: ResolvedConfig) -> str:
+    """What keeps a new run from diverging like this one, as far as its other settings allow it, to follow "with".
+
+    Args:
+        config: Of the run that has diverged.
+    """
+    training, rates = config.training, "smaller learning rates"
+    if config.discriminator.kind == "projected" and training.penalty == "exact":
+        return rates
+    penalty = "gradient_penalty" if training.gradient_penalty else "r1_gamma"
+    return f"a larger training.{penalty} or {rates}"
+
+
+def diverged(what: str, progress: Progress, sound: Path | None, config: ResolvedConfig) -> RunError:
     """The end of a training that has diverged.
 
     Args:
         what: A clause about what is wrong.
         progress: How far it came.
         sound: The checkpoint that was kept when the figure collapsed; None where it has not.
+        config: Of the run.
     """
     if sound is not None:
         good = f"{sound} is good; start"
@@ -97,8 +112,8 @@ def diverged(what: str, progress: Progress, sound: Path | None) -> RunError:
     else:  # in a rehearsal
         good = "Start"
     return RunError(
-        f"training diverged: {what}, at {progress.images / 1000:.1f} kimg. {good} a new run"
-        " with a larger training.r1_gamma or smaller learning rates."
+        f"training diverged: {what}, at {progress.images / 1000:.1f} kimg. {good} a new run with"
+        f" {steadier_settings(config)}."
     )
 
 
@@ -119,13 +134,16 @@ def without_device(
     return DeviceFailed(f"{failed_device(error)}{good}{'' if directory.is_cell else go_on}")
 
 
-def collapse_warning(progress: Progress, directory: RunDirectory, sound: Path | None) -> str:
+def collapse_warning(
+    progress: Progress, directory: RunDirectory, sound: Path | None, config: ResolvedConfig
+) -> str:
     """The line for the evaluation that finds the figure collapsed.
 
     Args:
         progress: Right after that evaluation.
         directory: Of the run.
         sound: The last checkpoint that was written at an evaluation before; None if there is none.
+        config: Of the run.
     """
     latest, best, first = progress.latest, progress.best, progress.first
     assert latest is not None
@@ -136,8 +154,8 @@ def collapse_warning(progress: Progress, directory: RunDirectory, sound: Path | 
     return (
         f"Warning: {name} has collapsed: {latest[name]:.4g} at {_kimg(latest['images'])}; the best is"
         f" {best[name]:.4g}, of {_kimg(best['images'])}, and the first was {first[name]:.4g}. Kept"
-        f" are {kept}the best generator as {directory.best_generator}. Start a new run with a"
-        " larger training.r1_gamma or smaller learning rates"
+        f" are {kept}the best generator as {directory.best_generator}. Start a new run with"
+        f" {steadier_settings(config)}"
         + ("." if sound is None else f"; --transfer {quoted(str(sound))} starts from there.")
     )
 

@@ -240,7 +240,7 @@ class Trainer:
 
     def _diverged(self, what: str) -> RunError:
         sound = self.snapshots.set_aside if self.progress.has_collapsed else None
-        return endings.diverged(what, self.progress, sound)
+        return endings.diverged(what, self.progress, sound, self.config)
 
     def _is_due(self, duty: str, every_kimg: float) -> bool:
         if duty == "metrics" and not self.workload.evaluators:
@@ -327,8 +327,8 @@ class Trainer:
         self.console.note(score_line(record, names))
         if self.progress.has_collapsed and not had_collapsed:
             self.snapshots.keep_sound()
-            sound = self.snapshots.set_aside
-            self.console.note(endings.collapse_warning(self.progress, self.directory, sound))
+            known = (self.snapshots.set_aside, self.config)
+            self.console.note(endings.collapse_warning(self.progress, self.directory, *known))
 
     def save(self, *, ended: bool) -> None:
         """Writes the checkpoint, so that what it holds is good.

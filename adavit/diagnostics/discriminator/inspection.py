@@ -35,6 +35,7 @@ from adavit.diagnostics.discriminator.saliency import gradient_norms, input_grad
 from adavit.errors import UserError
 from adavit.models import ViTDiscriminator
 from adavit.runtime.files import make_folder, write_bytes, write_json
+from adavit.training.endings import steadier_settings
 from adavit.training.trained_networks import TrainedNetworks
 from adavit.watch.alarms import Alarm, attention_alarms, losing_alarm, overfitting_alarm
 from adavit.watch.attention_flow import effective_share
@@ -137,8 +138,7 @@ def _logits(
             raise UserError(
                 f"the discriminator of {run.name!r} gives logits of {NAMES[kind]} that are not"
                 " finite, expected numbers: its training diverged. Inspect the checkpoint before it"
-                " (checkpoint-1.pt), or start a new run with a larger training.r1_gamma or smaller"
-                " learning rates."
+                f" (checkpoint-1.pt), or start a new run with {steadier_settings(run.config)}."
             )
     figures = LogitFigures(found)
     return figures, losing_alarm(figures.values["r_relative"]) + overfitting_alarm(figures)

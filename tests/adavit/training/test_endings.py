@@ -1,15 +1,21 @@
+import re
 import shlex
 import signal
 from pathlib import Path
 
 import pytest
 
+from adavit.config.auto import RunFacts, resolve
+from adavit.config.layers import build_config, merge
+from adavit.config.run import ResolvedConfig
 from adavit.runs.directory import RunDirectory
+from adavit.runtime.resolution import Resolution
 from adavit.training.endings import (
     best_words,
     collapse_warning,
     diverged,
     last_words,
+    steadier_settings,
     stopped,
     why_over,
     without_device,
@@ -18,11 +24,26 @@ from adavit.training.progress import Progress
 
 RUN = RunDirectory(Path("run"))
 GO_ON = "adavit train --resume run"
+Layer = dict[str, dict[str, object]]
+
+
+def config_of_run(layer: Layer) -> ResolvedConfig:
+    return resolve(build_config([layer]), RunFacts(Resolution(32, 32), 1000, "cpu"))
+
+
+CONFIG = config_of_run({})
 
 
 def at(images: int, *, checkpoint: int, skipped: int = 0) -> Progress:
     progress = Progress(images=images, skipped_in_a_row=skipped)
     progress.done_at["checkpoint"] = checkpoint
+    return progress
+
+
+def collapsed() -> Progress:
+    progress = Progress()
+    for images, figure in ((0, 410.0), (20_000, 12.25), (40_000, 13.0), (60_000, 300.0)):
+        progress.measured("fid", {"images": images, "fid": figure})
     return progress
 
 
@@ -66,23 +87,61 @@ def test_a_run_whose_device_fails_names_its_checkpoint_and_how_it_goes_on(tmp_pa
 def test_the_checkpoint_that_is_good_is_named() -> None:
     progress = at(40_100, checkpoint=40_000)
     progress.sane_at = 20_000
-    assert str(diverged("it is", progress, None)).startswith(
+    assert str(diverged("it is", progress, None, CONFIG)).startswith(
         "training diverged: it is, at 40.1 kimg. The checkpoint of 40 kimg is good;"
     )
-    assert str(diverged("it is", progress, RUN.sound_checkpoint)).startswith(
+    assert str(diverged("it is", progress, RUN.sound_checkpoint, CONFIG)).startswith(
         "training diverged: it is, at 40.1 kimg. run/checkpoint-sound.pt is good;"
     )
-    assert str(diverged("it is", Progress(), None)).startswith(
+    assert str(diverged("it is", Progress(), None, CONFIG)).startswith(
         "training diverged: it is, at 0.0 kimg. Start a new run with"
     )
 
 
+PROJECTED: Layer = {
+    "discriminator": {"kind": "projected"},
+    "features": {"network": "torchvision:resnet18"},
+}
+
+
+@pytest.mark.parametrize(
+    ("layer", "penalty"),
+    [
+        ({}, "r1_gamma"),
+        ({"training": {"r1_gamma": 0}}, "r1_gamma"),
+        ({"training": {"loss": "wasserstein", "gradient_penalty": 10}}, "gradient_penalty"),
+        (PROJECTED, None),
+        ({**PROJECTED, "training": {"penalty": "approximate"}}, "r1_gamma"),
+    ],
+    ids=["default", "without R1", "WGAN-GP", "projected", "projected, approximate"],
+)
+def test_what_is_to_keep_a_new_run_from_diverging_goes_with_its_settings(
+    layer: Layer, penalty: str | None
+) -> None:
+    config = config_of_run(layer)
+    told = steadier_settings(config)
+    assert re.findall(r"training\.(\w+)", told) == ([] if penalty is None else [penalty])
+    training = config.training
+    wanted: dict[str, float] = {
+        "generator_lr": training.generator_lr / 2,
+        "discriminator_lr": training.discriminator_lr / 2,
+    }
+    if penalty is not None:
+        wanted[penalty] = getattr(training, penalty) + 1
+    assert "smaller learning rates" in told
+    config_of_run(merge(layer, {"training": wanted}))
+    for line in (
+        str(diverged("it is", Progress(), None, config)),
+        collapse_warning(collapsed(), RUN, None, config),
+    ):
+        assert f" a new run with {told}." in line
+
+
 @pytest.mark.parametrize("set_aside", [True, False])
 def test_a_collapse_is_one_line_with_figures_and_files(set_aside: bool) -> None:
-    progress = Progress()
-    for images, figure in ((0, 410.0), (20_000, 12.25), (40_000, 13.0), (60_000, 300.0)):
-        progress.measured("fid", {"images": images, "fid": figure})
-    line = collapse_warning(progress, RUN, RUN.sound_checkpoint if set_aside else None)
+    progress = collapsed()
+    sound = RUN.sound_checkpoint if set_aside else None
+    line = collapse_warning(progress, RUN, sound, CONFIG)
     assert line.startswith(
         "Warning: fid has collapsed: 300 at 60 kimg; the best is 12.25, of 20 kimg, and the first was 410."
     )
@@ -97,7 +156,7 @@ def test_the_docs_quote_what_a_collapse_is_told_by() -> None:
     progress.measured("fd_drawn", {"images": 0, "fd_drawn": 13.01})
     progress.measured("fd_drawn", {"images": 2512, "fd_drawn": 43.76})
     page = Path(__file__).parents[3] / "docs" / "reading-a-run.md"
-    told = collapse_warning(progress, run, run.sound_checkpoint)
+    told = collapse_warning(progress, run, run.sound_checkpoint, CONFIG)
     assert told in " ".join(page.read_text(encoding="utf-8").split())
 
 
