@@ -6,5 +6,6 @@ LARGEST_WIDTH = 1 << 16
 MOST_LAYERS = 64
 """Layers or blocks of one kind in a run's settings."""
 
-LR_MULTIPLIERS = (1e-6, 1e3)
-"""Smallest and largest factor on a learning rate: weights are drawn divided by it, which float32 has to hold."""
+LR_MULTIPLIERS = (1e-5, 1e3)
+"""Smallest and largest factor on a learning rate. Weights are drawn divided by it, and are to stay below what counts as
+diverged: `adavit.training.soundness`."""

@@ -4,6 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from adavit.models.limits import LR_MULTIPLIERS
+from adavit.models.mapping import MappingNetwork
 from adavit.training.soundness import LARGEST_WEIGHT, ailment, has_collapsed
 
 
@@ -17,6 +19,14 @@ def network(value: float) -> nn.Module:
 @pytest.mark.parametrize("value", [0.0, 400.0, -LARGEST_WEIGHT])
 def test_large_weights_are_no_ailment(value: float) -> None:
     assert ailment({"generator": network(value)}) == ""
+
+
+@pytest.mark.parametrize("multiplier", LR_MULTIPLIERS)
+def test_the_weights_of_a_mapping_are_sound_as_drawn(multiplier: float) -> None:
+    torch.manual_seed(0)
+    sizes = {"latent_dim": 512, "style_dim": 512, "num_classes": 0, "layers": 8}
+    mapping = MappingNetwork(**sizes, lr_multiplier=multiplier)
+    assert ailment({"generator": mapping}) == ""
 
 
 @pytest.mark.parametrize(
