@@ -142,7 +142,11 @@ class TimmMaps(nn.Module):
         self.indices = [modules.index(tap.module) for tap in taps if tap.stride is not None]
         self.to_the_end = len(self.indices) < len(self.taps)  # the class token is of the last block
         kept = range(len(modules)) if self.to_the_end else self.indices
-        whole.prune_intermediate_layers(list(kept), prune_norm=not self.to_the_end, prune_head=True)
+        # With the head some networks (CaiT) lose their class token too.
+        whole.prune_intermediate_layers(
+            list(kept), prune_norm=not self.to_the_end, prune_head=not self.to_the_end
+        )
+        whole.reset_classifier(0)
         self.network = whole
 
     def forward(self, normalised: Tensor) -> list[Tensor]:

@@ -100,6 +100,15 @@ def test_maps_of_a_transformer_are_its_patch_tokens_and_its_class_token(
         torch.testing.assert_close(features, expected)
 
 
+def test_a_class_token_that_joins_the_patches_at_the_end_is_its_own(tmp_path: Path) -> None:
+    path, whole = stored(tmp_path, "cait_xxs24_224", img_size=64)
+    *maps, vector = built(find_network(f"timm:cait_xxs24_224:{path}"), side=64)(images(64))
+    with torch.no_grad():
+        tokens = whole.forward_features(normalised(images(64), whole))
+    assert [features.shape[2:] for features in maps] == [(4, 4), (4, 4)]
+    torch.testing.assert_close(vector[:, :, 0, 0], tokens[:, 0], rtol=1e-4, atol=1e-5)
+
+
 def test_positions_are_resized_for_patches_of_14(tmp_path: Path) -> None:
     name = "vit_small_patch14_dinov2.lvd142m"
     _, whole = stored(tmp_path, name, img_size=56)
