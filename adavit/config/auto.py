@@ -14,7 +14,7 @@ from adavit.config.precision import choose_precision
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.config.section import AUTO
 from adavit.config.training import LOSSES_WITHOUT_THRESHOLD, WITHOUT_SAN
-from adavit.features.architectures import patch_of
+from adavit.features.architectures import LOGIT_KERNEL, patch_of
 from adavit.models.groups import group_size
 from adavit.models.published_vit import PARTS, SIZES, is_of_library
 from adavit.runtime.resolution import Resolution
@@ -204,7 +204,8 @@ def features_side(network: str | None, resolution: Resolution) -> int:
         resolution: Of the images.
     """
     patch = 1 if network is None else patch_of(network)
-    return patch * math.ceil(max(64, min(resolution.nominal_side, 224)) / patch)
+    patches = math.ceil(max(64, min(resolution.nominal_side, 224)) / patch)
+    return patch * max(LOGIT_KERNEL, patches)
 
 
 def _batch(config: dict[str, Any], facts: RunFacts) -> int:

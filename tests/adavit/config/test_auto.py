@@ -53,6 +53,7 @@ def seeing(network: str) -> dict[str, dict[str, Any]]:
 
 
 DINO = "timm:vit_small_patch14_dinov2.lvd142m"
+CLIP = "timm:vit_base_patch32_clip_224.openai"
 
 
 def published(**keys: Any) -> dict[str, dict[str, Any]]:
@@ -316,12 +317,14 @@ WORDS: dict[str, tuple[str, list[Case]]] = {
         [Case(0.05), Case(None, settings=training(transfer="run"))],
     ),
     "features.side": (
-        "64, from 128 px on the resolution, at most 224; for a transformer the next multiple of its patches.",
+        "64, from 128 px on the resolution, at most 224; for a transformer the next multiple of its patches, four or"
+        " more a side.",
         [
             *(Case(64), Case(64, resolution=32), Case(128, resolution=128)),
             *(Case(224, resolution=512), Case(64, settings=seeing("torchvision:vit_b_16"))),
             *(Case(70, settings=seeing(DINO)), Case(224, resolution=256, settings=seeing(DINO))),
             Case(140, resolution=128, settings=seeing(DINO)),
+            *(Case(128, settings=seeing(CLIP)), Case(224, resolution=256, settings=seeing(CLIP))),
         ],
     ),
     "features.mixing": (

@@ -2,8 +2,17 @@ import pytest
 import torch
 from torchvision.models import get_model_weights
 
-from adavit.features.architectures import ARCHITECTURES, blocks_of, patch_of
+from adavit.config.auto import features_side
+from adavit.features.architectures import (
+    ARCHITECTURES,
+    LOGIT_KERNEL,
+    Architecture,
+    Tap,
+    blocks_of,
+    patch_of,
+)
 from adavit.features.network import FrozenNetwork
+from adavit.runtime.resolution import Resolution
 
 
 @pytest.mark.parametrize("side", [64, 96])
@@ -82,3 +91,15 @@ def test_of_maps_of_one_size_evenly_spread_ones_are_chosen() -> None:
     ]  # 15, 7 and 3 pixels a side of 64; 19, 9 and 4 of 80
     assert squeezenet.maps(64, smallest=4) == squeezenet.taps[:2]
     assert squeezenet.maps(80, smallest=4) == squeezenet.taps
+
+
+@pytest.mark.parametrize("resolution", [16, 32, 64, 128, 256])
+@pytest.mark.parametrize("patch", [8, 14, 16, 32])
+def test_images_of_the_side_that_is_chosen_give_maps_of_each_block(
+    patch: int, resolution: int
+) -> None:
+    known = Architecture(tuple(Tap(f"blocks.{k}", 768, patch) for k in (2, 5, 8, 11)), patch=patch)
+    name = f"vit_base_patch{patch}_224"
+    side = features_side(f"timm:{name}", Resolution(resolution, resolution))
+    assert len(known.wanted(name, side, 2)) == 2
+    assert known.maps(side, smallest=LOGIT_KERNEL) == known.taps
