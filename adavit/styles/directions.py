@@ -83,18 +83,22 @@ def find_directions(
     """
     synthesis = generator.synthesis
     layers = check_layers(range(synthesis.style_count) if layers is None else layers, generator)
-    if not 1 <= count <= synthesis.style_dim:
+    weights = [layer.affine.weight for style, layer in synthesis.styled_layers() if style in layers]
+    most, channels = synthesis.style_dim, sum(map(len, weights))
+    what = f"styles of {most} numbers"
+    if method == "sefa" and channels < most:  # all other directions change nothing there
+        most, what = channels, f"layers of {channels} channels"
+    if not 1 <= count <= most:
         raise UserError(
-            f"--count is {count}, but styles of {synthesis.style_dim} numbers have no more directions than"
-            f" that. Give --count a number from 1 to {synthesis.style_dim}."
+            f"--count is {count}, but {what} have no more directions than that. Give --count a number from 1 to"
+            f" {most}."
         )
     w = random_styles(generator, choice)
     if method == "pca":
         # As in GANSpace (Härkönen et al. 2020, arXiv:2004.02546).
         units, strengths = (found[:count] for found in principal_components(w))
     else:
-        chosen = [layer for style, layer in synthesis.styled_layers() if style in layers]
-        units, strengths = factorised([layer.affine.weight for layer in chosen], count)
+        units, strengths = factorised(weights, count)
     spread = (w.double() @ units.T).std(dim=0)
     return Directions(
         vectors=(units * spread[:, None]).float(),

@@ -85,3 +85,18 @@ def test_layers_and_counts_that_do_not_exist_are_refused(tmp_path: Path) -> None
     for count in (0, 7):
         with pytest.raises(UserError, match=f"--count is {count}, but styles of 6 numbers"):
             find_directions(generator, count=count, choice=CHOICE)
+
+
+def test_sefa_finds_no_more_directions_than_the_chosen_layers_have_channels(tmp_path: Path) -> None:
+    sizes = {"resolution": 32, "style_dim": 24, "channel_base": 512, "channel_max": 16}
+    generator = stored_generator(tmp_path, **sizes).generator
+    # Style 6 is read by one convolution of 16 channels alone, style 7 by that of the image.
+    with pytest.raises(
+        UserError, match=r"--count is 20, but layers of 16 channels .* from 1 to 16"
+    ):
+        find_directions(generator, layers=[6], count=20, choice=CHOICE)
+    found = find_directions(generator, layers=[6], count=16, choice=CHOICE)
+    assert found.strengths.min() > 1e-6 * found.strengths.max()
+    assert len(find_directions(generator, layers=[6, 7], count=24, choice=CHOICE).vectors) == 24
+    pca = find_directions(generator, method="pca", layers=[6], count=20, choice=CHOICE)
+    assert len(pca.vectors) == 20
