@@ -26,6 +26,7 @@ from adavit.runtime.devices import choose_device
 from adavit.runtime.drawn_images import drawn_png
 from adavit.runtime.paths import distinct_names, each_path, takes_paths
 from adavit.runtime.pictures import result_png
+from adavit.runtime.sides import Sides
 from adavit.runtime.wording import counted
 from adavit.styles.classes import LabelsOfSeeds, choose_class, class_label
 from adavit.styles.numbers import DirectionStep, integers
@@ -104,13 +105,15 @@ def generate(
             raise UserError(
                 "neither --seeds nor --styles is given. Name images, such as --seeds 0-31."
             )
+        reshape = Unstretching.of(stored) if unstretch else as_drawn
         columns = None
         if layout is not None:
             count = len(seeds) + len(named)
             columns = layout.columns_of(count)
-            check_size(-(-count // columns), columns, stored.generator.resolution, layout.scale)
+            blank = torch.zeros(1, *stored.generator.resolution, dtype=torch.uint8)
+            sides = Sides(*reshape(blank).shape[1:])
+            check_size(-(-count // columns), columns, sides, layout.scale)
         refuse_inside_data(Path(out), stored)
-        reshape = Unstretching.of(stored) if unstretch else as_drawn
         generator = stored.generator.to(choose_device(device))
         change = requested_change(
             stored,

@@ -12,6 +12,7 @@ from adavit.generation.sampling import image_from_tensor
 from adavit.runtime.choices import check_scale
 from adavit.runtime.fonts import caption_font
 from adavit.runtime.resolution import Resolution
+from adavit.runtime.sides import Sides
 
 GRID_COLUMNS = 8
 """Images in a row of a grid, unless something else is asked for."""
@@ -32,21 +33,21 @@ LARGEST = 100_000_000
 """Pixels of images side by side: as a picture they take 0.3 to 0.4 GB of memory."""
 
 
-def check_size(rows: int, columns: int, resolution: Resolution, scale: int | None) -> None:
+def check_size(rows: int, columns: int, sides: Sides, scale: int | None) -> None:
     """Refuses a picture of images that is too large, before they are drawn.
 
     Args:
         rows: Of images.
         columns: Likewise.
-        resolution: Of an image.
+        sides: Of an image.
         scale: As for `image_grid`.
 
     Raises:
         UserError: If it has more than `LARGEST` pixels, or `scale` is below 1.
     """
     check_scale(scale)
-    enlarged = scale or enlargement(resolution)
-    height, width = (side * enlarged + GRID_PADDING for side in resolution)
+    enlarged = scale or enlargement(sides)
+    height, width = (side * enlarged + GRID_PADDING for side in sides)
     pixels = rows * columns * height * width
     if pixels > LARGEST:
         raise UserError(
@@ -161,9 +162,9 @@ def _caption_height(grid: Image.Image) -> int:
     return CAPTION_HEIGHT if grid.info.get(_CAPTIONED) == str(CAPTION_HEIGHT) else 0
 
 
-def enlargement(resolution: Resolution) -> int:
+def enlargement(sides: Sides) -> int:
     """How many pixels each becomes in both directions, unless something else is asked for."""
-    return max(1, SEEN_SIDE // max(resolution))
+    return max(1, SEEN_SIDE // max(sides))
 
 
 def _enlarged(resolution: Resolution) -> tuple[int, int]:

@@ -267,6 +267,18 @@ def test_a_grid_that_is_too_large_is_refused_before_anything_is_drawn(
     assert not (tmp_path / "out").exists()
 
 
+def test_the_grid_of_images_that_get_their_shape_back_is_measured_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = store_generator(tmp_path / "a.safetensors", resolution=16, stretch=4.0)
+    monkeypatch.setattr("adavit.generation.grid.LARGEST", 2000)
+    grid, seeds = GridLayout(scale=1), [0, 1, 2]
+    generate(file, seeds, tmp_path / "drawn", grid=grid)
+    with pytest.raises(UserError, match="megapixels, expected at most"):
+        generate(file, seeds, tmp_path / "out", unstretch=True, grid=grid)
+    assert not (tmp_path / "out").exists()
+
+
 def test_how_far_it_is_is_told(stored: str, tmp_path: Path) -> None:
     told = Told()
     generate(stored, [4, 5], tmp_path / "out", console=told)
