@@ -138,12 +138,15 @@ class PretrainedNetwork:
             raise UserError(str(error)) from None
 
 
-def find_network(requested: str, named_by: NamedBy = FEATURES) -> PretrainedNetwork:
+def find_network(
+    requested: str, named_by: NamedBy = FEATURES, *, allow_download: bool = True
+) -> PretrainedNetwork:
     """A frozen network, its weights downloaded where it has no file of its own and they are missing.
 
     Args:
         requested: As `adavit.features.names.check_network_name` lets through.
         named_by: The setting that asks for it.
+        allow_download: False looks on the disk only.
 
     Raises:
         UserError: If its library does not know it or is not installed, or there are no weights.
@@ -152,7 +155,8 @@ def find_network(requested: str, named_by: NamedBy = FEATURES) -> PretrainedNetw
     library = LIBRARIES[prefix](named_by)
     library.architecture(name)  # whether there is such a network
     if not file:
-        return PretrainedNetwork(requested, library, name, library.find(name))
+        found = library.find(name, allow_download=allow_download)
+        return PretrainedNetwork(requested, library, name, found)
     path = expand_home(Path(file))
     if not path.is_file():
         raise UserError(

@@ -32,8 +32,12 @@ class Library(Protocol):
             UserError: If the library is not installed, or it alone can tell that there is no such network.
         """
 
-    def find(self, network: str) -> HashedFile:
+    def find(self, network: str, *, allow_download: bool = True) -> HashedFile:
         """The file of its published weights, downloaded when missing.
+
+        Args:
+            network: Its name.
+            allow_download: False looks on the disk only.
 
         Raises:
             UserError: If there is none to be had.

@@ -51,7 +51,7 @@ class Timm:
         """See `adavit.features.library.Library`."""
         return _architecture(network, self.named_by)
 
-    def find(self, network: str) -> HashedFile:
+    def find(self, network: str, *, allow_download: bool = True) -> HashedFile:
         """See `adavit.features.library.Library`."""
         settings = _settings(network, self.named_by)
         if settings.hf_hub_id:
@@ -61,7 +61,7 @@ class Timm:
             )
             if isinstance(cached, str):
                 return HashedFile(Path(cached))
-        return self.published(network).find()
+        return self.published(network).find(allow_download=allow_download)
 
     def published(self, network: str) -> WeightFile:
         """The file of the weights that timm takes for this name.

@@ -35,9 +35,9 @@ class Torchvision:
         """See `adavit.features.library.Library`."""
         return ARCHITECTURES[network]
 
-    def find(self, network: str) -> HashedFile:
+    def find(self, network: str, *, allow_download: bool = True) -> HashedFile:
         """See `adavit.features.library.Library`."""
-        return self.published(network).find()
+        return self.published(network).find(allow_download=allow_download)
 
     def published(self, network: str) -> WeightFile:
         """The file of the weights that torchvision takes unasked."""

@@ -29,6 +29,7 @@ from adavit.runs.discriminator_file import read_discriminator
 from adavit.runs.generator_file import StoredGenerator
 from adavit.runs.imported_folder import ImportedFolder
 from adavit.runtime.console import Console
+from adavit.runtime.paths import quoted
 from adavit.training.start.features import find_features
 from adavit.training.trained_networks import read_run_discriminator
 
@@ -92,20 +93,20 @@ def choose_distance(
     Args:
         stored: The generator; its discriminator is looked for beside it.
         features: LIBRARY:NAME or LIBRARY:NAME:FILE, as `adavit train` takes it, or lpips-vgg16. None takes LPIPS where
-            its weights lie on the disk, else the network that the run was trained with, else its discriminator, else
-            pixels alone.
+            its weights lie on the disk, else the network that the run was trained with where its do, else its
+            discriminator, else pixels alone.
         mean: Red, green and blue that are 0 to the network of `features`, in [0, 1]. None: as the run has it, where it
             was trained with that network and file, else what its published weights were trained with.
         std: What is 1 to it, above 0. None: as for `mean`.
         device: Where it is computed.
-        console: Told what it became where none was asked for.
+        console: Told what was passed over where none was asked for.
 
     Raises:
         UserError: If the network that was asked for cannot be had, or `check_features` refuses it.
     """
     check_features(features, mean, std)
     pixels = PixelMaps(PIXEL_WEIGHT)
-    found = _lpips(features, device) or _own_network(stored, features, mean, std, device)
+    found = _lpips(features, device) or _own_network(stored, features, mean, std, device, console)
     if found is None and features is not None:
         found = _named_network(features, stored, mean, std, device)
     if found is not None:
@@ -143,8 +144,12 @@ def _own_network(
     mean: Sequence[float] | None,
     std: Sequence[float] | None,
     device: torch.device,
+    console: Console,
 ) -> Maps | None:
-    """The network of the run as its critic sees through it; None where it has none, or another one is wanted."""
+    """The network of the run as its critic sees through it; None where it has none, or another one is wanted.
+
+    Whose file it is may be anyone's: unasked nothing that it names is downloaded.
+    """
     try:
         own = config_of(stored).features
     except UserError:  # a generator from elsewhere
@@ -152,10 +157,14 @@ def _own_network(
     if features is not None and absolute(features) != absolute(own.network or ""):
         return None
     try:
-        found = find_features(own, named_by=NAMED_BY)
+        found = find_features(own, named_by=NAMED_BY, allow_download=features is not None)
     except UserError:
         if features is not None:
             raise
+        console.note(
+            f"Passed over is the network that the run was trained with, {own.network}: its weights are not on the disk"
+            f" as the run had them. --features {quoted(str(own.network))} downloads them, or says what is wrong."
+        )
         return None
     if found is None:
         return None

@@ -39,6 +39,7 @@ def find_features(
     *,
     resolution: Resolution | None = None,
     named_by: NamedBy | None = None,
+    allow_download: bool = True,
 ) -> PretrainedNetwork | None:
     """The network that `features.network` names, with the file of its weights; None where it names none.
 
@@ -47,6 +48,7 @@ def find_features(
         resolution: Of the images, where it is known before they are.
         named_by: How messages name the setting. None: as --features, which can be left out, or once the run has
             begun be given anew.
+        allow_download: False looks for published weights on the disk only.
 
     Raises:
         UserError: If it cannot be had, its weights are no longer those that the run began with, or the side that
@@ -56,7 +58,7 @@ def find_features(
         return None
     if named_by is None:
         named_by = _MOVED if features.seen else FEATURES
-    found = find_network(features.network, named_by)
+    found = find_network(features.network, named_by, allow_download=allow_download)
     side: object = features.side
     if side == AUTO and resolution is not None:
         side = features_side(features.network, resolution)

@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from adavit.config.auto import RunFacts, resolve
+from adavit.config.layers import build_config
 from adavit.config.run import RunConfig
 from adavit.errors import UserError
 from adavit.metrics.extractors.random_features import RandomFeatures
+from adavit.metrics.extractors.weight_files import WeightFile
 from adavit.projection import choice
 from adavit.projection.choice import check_features, choose_distance
 from adavit.projection.distance import NetworkMaps
@@ -16,6 +19,7 @@ from adavit.runs.discriminator_file import save_discriminator
 from adavit.runs.generator_file import read_generator
 from adavit.runs.imported_folder import ImportedFolder
 from adavit.runtime.console import LineConsole, SilentConsole
+from adavit.runtime.resolution import Resolution
 from adavit.training.train import train
 from tests.networks import RESNET, make_resnet
 from tests.small_weights import write_mobilenet
@@ -162,8 +166,10 @@ def test_a_run_is_compared_by_the_network_it_was_trained_with_else_by_its_discri
     }
     stored = read_generator(train(tiny(layer)))
 
+    told = Told()
+
     def names(features: str | None = None) -> list[str]:
-        found = choose_distance(stored, features, device=CPU, console=SilentConsole())
+        found = choose_distance(stored, features, device=CPU, console=told)
         return [kind.name for kind in found.kinds]
 
     own = choose_distance(stored, None, device=CPU, console=SilentConsole()).described()[0]
@@ -183,4 +189,31 @@ def test_a_run_is_compared_by_the_network_it_was_trained_with_else_by_its_discri
     assert otherwise.described()[0] == {**own, "mean": [0.4, 0.5, 0.6]}
     shutil.move(weights, tmp_path / "away.pth")
     assert names() == ["the discriminator", "pixels"]
+    (note,) = told.notes
+    assert note.startswith("Passed over is the network that the run was trained with, torchvision:")
     assert names(f"torchvision:mobilenet_v3_small:{tmp_path / 'away.pth'}")[0] != names()[0]
+
+
+@pytest.mark.parametrize("network", ["torchvision:resnet18", "timm:test_vit"])
+def test_a_network_that_a_file_names_is_not_downloaded_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: str
+) -> None:
+    if network.startswith("timm:"):
+        pytest.importorskip("timm", reason="timm is not installed")
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(WeightFile, "_download", lambda *_: pytest.fail("it is downloaded"))
+    settings = resolve(
+        build_config([{"features": {"network": network}}]),
+        RunFacts(Resolution(16, 16), training_images=100, device="cpu"),
+    ).as_dict()
+    stored, told = (
+        read_generator(store_generator(tmp_path / "a.safetensors", config=settings)),
+        Told(),
+    )
+    found = choose_distance(stored, None, device=CPU, console=told)
+    assert [kind.name for kind in found.kinds] == ["pixels"]
+    assert told.notes[0].startswith(
+        f"Passed over is the network that the run was trained with, {network}: "
+    )
+    assert f"--features {network} downloads them" in told.notes[0]
