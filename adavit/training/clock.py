@@ -195,11 +195,12 @@ class BudgetClock(Clock):
         return self._cost("metrics") + self._cost("samples") + self._closing_s()
 
     def _closing_s(self) -> float:
-        """Seconds of what no run ends without: the checkpoint, the film, the end of the process."""
+        """Seconds of what no run ends without: the checkpoint, the curves, the film, the end of the process."""
         costs = self._costs
         slower = max(1.0, self._pace / costs.step_s)
         frames = min(self._grids + 1, MOST_FRAMES)
-        return slower * (costs.save_s + frames * costs.frame_s + costs.exit_s)
+        written = costs.save_s + costs.curves_s + frames * costs.frame_s
+        return slower * (written + costs.exit_s)
 
 
 class Stopwatch(Clock):

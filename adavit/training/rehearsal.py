@@ -107,13 +107,25 @@ class _Rehearsal:
         sheet_s = self._timed(lambda: trainer.sample(1.0))
         trainer.report()
         self._timed(lambda: trainer.save(ended=True))
+        # So soon after the first one it leaves the curves to the end.
         save_s = self._timed(lambda: trainer.save(ended=True))
+        curves_s = self._timed(lambda: trainer.output.end(is_over=False))
         frame_s = self._timed(self._film) / 2
         evaluation_s, fake_s = self._evaluation() if trainer.workload.evaluators else (0.0, 0.0)
         # On cores that others use too the process takes longer to end, like all that it does.
         share = (time.perf_counter() - started) / max(1e-9, time.process_time() - worked)
         exit_s = EXIT_S * float(self._world.tell(min(MOST_CROWDED, max(1.0, share))))
-        return Costs(step_s, evaluation_s, fake_s, sheet_s, save_s, frame_s, build_s, exit_s)
+        return Costs(
+            step_s=step_s,
+            evaluation_s=evaluation_s,
+            fake_s=fake_s,
+            sheet_s=sheet_s,
+            save_s=save_s,
+            curves_s=curves_s,
+            frame_s=frame_s,
+            build_s=build_s,
+            exit_s=exit_s,
+        )
 
     def _film(self) -> None:
         if not self._world.rank:

@@ -15,10 +15,7 @@ from adavit.training.samples import SampleSheet
 from adavit.training.snapshots import Snapshots, UnwrittenSnapshots
 from adavit.training.start.workload import Workload
 from adavit.training.tensorboard import EventLog
-
-CURVES_SHARE = 0.02
-"""Of a run's time at most that goes into drawing its curves again, a second each: on a GPU small networks come to their
-next checkpoint in as little."""
+from adavit.training.time_plan import CURVES_SHARE
 
 
 class RunOutput:

@@ -28,6 +28,10 @@ FEWEST_FAKES = 500
 DRAWING = 0.05
 """Largest part of the time that is spent on sample grids and checkpoints where their number was left open."""
 
+CURVES_SHARE = 0.02
+"""Of a run's time at most that goes into drawing its curves again, a second each: on a GPU small networks come to their
+next checkpoint in as little."""
+
 MOST_REPORTS, REPORT_S = 100, 3.0
 """Lines of statistics in a run at most, and the seconds between them at least."""
 
@@ -44,7 +48,8 @@ class Costs:
         evaluation_s: An evaluation.
         fake_s: Of it, each generated image.
         sheet_s: A sample grid.
-        save_s: A checkpoint, with generators and curves.
+        save_s: A checkpoint, with generators.
+        curves_s: Drawing the curves, which is not done at each.
         frame_s: A sample grid in the film at the end.
         build_s: Making networks and optimisers.
         exit_s: From the last line of the command to the end of its process.
@@ -55,6 +60,7 @@ class Costs:
     fake_s: float
     sheet_s: float
     save_s: float
+    curves_s: float
     frame_s: float
     build_s: float
     exit_s: float = EXIT_S
@@ -67,6 +73,16 @@ class Costs:
     def grid_s(self) -> float:
         """Seconds of a sample grid, its place in the film, and the checkpoint beside it."""
         return self.sheet_s + self.frame_s + self.save_s
+
+    def all_curves_s(self, checkpoints: int, seconds: float) -> float:
+        """Seconds of drawing the curves in a run, at the most: at the first checkpoint, by `CURVES_SHARE`, and at last.
+
+        Args:
+            checkpoints: That are written after its first step.
+            seconds: Of the run.
+        """
+        due = 2 + int(CURVES_SHARE * seconds / max(self.curves_s, 1e-9))
+        return min(checkpoints, due) * self.curves_s
 
 
 @dataclass(frozen=True)
@@ -117,7 +133,8 @@ def plan_time(
     grids = count
     if count < 2:
         grids = max(2, min(MOST_EVALUATIONS, int(DRAWING * room / max(costs.grid_s, 1e-9))))
-    fixed, per_image = grids * costs.grid_s + count * costs.evaluation_s, costs.step_s / batch
+    fixed = grids * costs.grid_s + count * costs.evaluation_s + costs.all_curves_s(grids - 1, room)
+    per_image = costs.step_s / batch
     at_start = count > 1
     if every is not None and count:
         at_start, fixed = True, fixed + (2 - count) * costs.evaluation_s

@@ -12,9 +12,16 @@ from adavit.training.progress import Progress
 from adavit.training.time_plan import EXIT_S, Costs
 
 COSTS = Costs(
-    step_s=0.1, evaluation_s=5.0, fake_s=0.0, sheet_s=1.0, save_s=0.5, frame_s=0.2, build_s=0.0
+    step_s=0.1,
+    evaluation_s=5.0,
+    fake_s=0.0,
+    sheet_s=1.0,
+    save_s=0.5,
+    curves_s=0.3,
+    frame_s=0.2,
+    build_s=0.0,
 )
-CLOSING_S = 0.5 + 0.2 + EXIT_S
+CLOSING_S = 0.5 + 0.3 + 0.2 + EXIT_S
 END_S = 5.0 + 1.0 + CLOSING_S
 
 

@@ -13,8 +13,9 @@ from adavit.config.run import RunConfig
 from adavit.metrics import Interrupted
 from adavit.runtime.console import SilentConsole
 from adavit.runtime.signals import Stopped
-from adavit.training import rehearsal
+from adavit.training import rehearsal, run_output
 from adavit.training.rehearsal import FEW_FAKES, TookTooLong, rehearse, rehearse_step
+from adavit.training.snapshots import Snapshots
 from adavit.training.start.build import build_step
 from adavit.training.start.workload import Workload, load_workload
 from adavit.training.step.out_of_memory import StepOutOfMemory
@@ -40,7 +41,7 @@ class Turned:
 
 @pytest.fixture
 def turned(monkeypatch: pytest.MonkeyPatch) -> Turned:
-    """A step takes 1 s, with R1 5 and with a look at held-out images 2; a sheet 3; a checkpoint 4; a film 6."""
+    """A step takes 1 s, with R1 5 and with a look at held-out images 2; sheet 3, checkpoint 4, curves 7, film 6."""
     clock = Turned()
 
     def step(trainer: Trainer) -> None:
@@ -63,7 +64,8 @@ def turned(monkeypatch: pytest.MonkeyPatch) -> Turned:
 
     monkeypatch.setattr(Trainer, "train_on_one_batch", step)
     monkeypatch.setattr(Trainer, "sample", takes(3))
-    monkeypatch.setattr(Trainer, "save", takes(4))
+    monkeypatch.setattr(Snapshots, "save", takes(4))
+    monkeypatch.setattr(run_output, "draw_curves", takes(7))
     monkeypatch.setattr(Trainer, "report", takes(0))
     monkeypatch.setattr(rehearsal, "draw_film", takes(6))
     monkeypatch.setattr(rehearsal, "score_generator", score)
@@ -93,7 +95,8 @@ def test_the_parts_of_a_run_are_what_they_take(
     assert costs.step_s == pytest.approx((5 + 2 * 2 + 5 * 1) / 8)  # of a cycle of eight
     assert costs.evaluation_s == pytest.approx(10 + 1000 / 8)
     assert costs.fake_s == pytest.approx(1 / 8)
-    assert (costs.sheet_s, costs.save_s, costs.frame_s, costs.build_s) == (3, 4, 3, 0.5)
+    assert (costs.sheet_s, costs.save_s, costs.curves_s) == (3, 4, 7)
+    assert (costs.frame_s, costs.build_s) == (3, 0.5)
     assert max(turned.fakes) <= 2 * FEW_FAKES
     # One of each kind to warm up and one that counts, and then whole cycles while there is time.
     assert turned.steps[:6] == [0, 1, 3, 0, 1, 3]

@@ -11,7 +11,15 @@ from adavit.errors import UserError
 from adavit.runtime.resolution import Resolution
 from adavit.runtime.time_spans import seconds_in
 from adavit.training.start.workload import total_images
-from adavit.training.time_plan import AIM, EVALUATING, EXIT_S, Costs, TimePlan, plan_time
+from adavit.training.time_plan import (
+    AIM,
+    CURVES_SHARE,
+    EVALUATING,
+    EXIT_S,
+    Costs,
+    TimePlan,
+    plan_time,
+)
 from adavit.training.within_budget import left_open
 
 COSTS = Costs(
@@ -20,6 +28,7 @@ COSTS = Costs(
     fake_s=0.001,
     sheet_s=0.1,
     save_s=0.2,
+    curves_s=0.3,
     frame_s=0.03,
     build_s=0.4,
 )
@@ -48,7 +57,7 @@ def evaluations(plan: TimePlan) -> int:
 def walked(plan: TimePlan, config: ResolvedConfig, used: float = USED) -> float:
     """Seconds of the run, step by step and duty by duty."""
     costs, end = plan.costs, total_images(config.training)
-    seconds, grids = used + costs.build_s + EXIT_S, 0
+    seconds, curves_due_at = used + costs.build_s + EXIT_S, 0.0
     cadences = [
         (config.run.samples_every_kimg, costs.sheet_s + costs.frame_s, True),
         (config.run.checkpoint_every_kimg, costs.save_s, True),
@@ -61,7 +70,9 @@ def walked(plan: TimePlan, config: ResolvedConfig, used: float = USED) -> float:
             passed = images // (1000 * every) > (images - config.training.batch) // (1000 * every)
             if at_start if not images else passed or images == end:
                 seconds += cost
-                grids += 1
+                if cost == costs.save_s and images and (seconds >= curves_due_at or images == end):
+                    seconds += costs.curves_s
+                    curves_due_at = seconds + costs.curves_s / CURVES_SHARE
     return seconds
 
 
@@ -71,7 +82,7 @@ def walked(plan: TimePlan, config: ResolvedConfig, used: float = USED) -> float:
     [
         {},
         {"metrics": {"fakes": 2500}},
-        {"metrics": {"every_kimg": 3}},
+        {"metrics": {"every_kimg": 2.75}},
         {"metrics": {"names": []}},
         {"training": {"batch": 48}},
     ],
@@ -110,7 +121,7 @@ def test_what_hangs_on_the_length_follows_it() -> None:
 def test_a_short_run_has_fewer_images_or_fewer_evaluations_or_none(
     evaluation_s: float, fake_s: float, fakes: int | None, count: int
 ) -> None:
-    costs = Costs(0.05, evaluation_s, fake_s, 0.1, 0.2, 0.03, 0.4)
+    costs = Costs(0.05, evaluation_s, fake_s, 0.1, 0.2, 0.3, 0.03, 0.4)
     plan, config = planned("60s", costs=costs)
     assert evaluations(plan) == count
     if fakes is None:
@@ -130,7 +141,7 @@ def test_a_short_run_has_fewer_images_or_fewer_evaluations_or_none(
 def test_an_evaluation_of_which_something_was_given_is_never_left_out(
     given: dict[str, object],
 ) -> None:
-    costs = Costs(0.05, 30.0, 0.002, 0.1, 0.2, 0.03, 0.4)
+    costs = Costs(0.05, 30.0, 0.002, 0.1, 0.2, 0.3, 0.03, 0.4)
     assert evaluations(planned("60s", costs=costs)[0]) == 0
     plan, config = planned("100s", {"metrics": given}, costs=costs)
     assert evaluations(plan) >= 1

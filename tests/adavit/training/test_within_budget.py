@@ -194,7 +194,7 @@ def test_two_lengths_are_refused(tiny: Tiny, resumed: bool) -> None:
 def test_without_time_for_the_untrained_networks_the_end_alone_is_evaluated(
     tiny: Tiny, turned: Callable[..., Hand]
 ) -> None:
-    hand = turned(costs=Costs(2.0, 5.0, 0.0, 0.1, 0.1, 0.1, 0.1))
+    hand = turned(costs=Costs(2.0, 5.0, 0.0, 0.1, 0.1, 0.1, 0.1, 0.1))
     run = adavit.train(tiny(OPEN, {"run": {"budget": "30s"}}), console=hand, began=0.0)
     records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [each["images"] for each in records] == [final_state(run)["progress"]["images"]]

@@ -11,7 +11,14 @@ from adavit.training.time_plan import Costs
 
 OPEN = {"training": {"total_kimg": "auto"}, "metrics": {"every_kimg": "auto"}}
 COSTS = Costs(
-    step_s=2.0, evaluation_s=2.0, fake_s=0.0, sheet_s=0.1, save_s=0.1, frame_s=0.1, build_s=0.1
+    step_s=2.0,
+    evaluation_s=2.0,
+    fake_s=0.0,
+    sheet_s=0.1,
+    save_s=0.1,
+    curves_s=0.1,
+    frame_s=0.1,
+    build_s=0.1,
 )
 
 
