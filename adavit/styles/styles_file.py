@@ -107,7 +107,7 @@ def _read(path: Path, stored: StoredGenerator) -> NamedStyles:
             f"styles {str(path)!r} are {w.shape[0]} of {w.shape[1]} numbers, but generator {str(stored.path)!r} has"
             f" {synthesis.style_count} of {synthesis.style_dim}. Name the generator in which they were found."
         )
-    whole = path.absolute()
-    name = whole.stem.removesuffix("-w")
-    name = whole.parent.name if whole.name == ENDING or not name else name
+    name = path.stem.removesuffix("-w")
+    if path.name == ENDING or not name:
+        name = path.parent.resolve().name
     return NamedStyles(name, w, entries.get(BELONGS_TO))

@@ -42,6 +42,16 @@ def test_a_folder_gives_all_that_were_written_below_it(
     assert found[0].w.shape == (6, 6)
 
 
+def test_styles_that_are_named_from_below_have_the_name_of_their_folder(
+    stored: StoredGenerator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "photo" / "w.safetensors", stored)
+    (tmp_path / "photo" / "sub").mkdir()
+    monkeypatch.chdir(tmp_path / "photo" / "sub")
+    for path in ("..", "../w.safetensors", "../sub/../w.safetensors"):
+        assert [each.name for each in read_styles([Path(path)], stored, Told())] == ["photo"]
+
+
 @pytest.mark.parametrize(
     ("shape", "said"),
     [
