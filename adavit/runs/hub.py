@@ -21,7 +21,8 @@ HUB = "hub:"
 HUB_GENERATOR = "generator.safetensors"
 """The generator file of a repository."""
 
-_REPOSITORY = re.compile(r"[\w-][\w.-]{0,95}/[\w-][\w.-]{0,95}", re.ASCII)
+_REPOSITORY = re.compile(r"(?!.*(--|\.\.|\.git$))\b[\w.-]{1,96}\b/\b[\w.-]{1,96}\b", re.ASCII)
+"""What huggingface_hub takes for one; of anything else it says so only where the hub is asked."""
 
 
 def is_hub(source: str) -> bool:
@@ -42,8 +43,9 @@ def repository_of(source: str, flag: str = "") -> str:
     name = source.removeprefix(HUB)
     if not is_hub(source) or not _REPOSITORY.fullmatch(name):
         raise UserError(
-            f"{flag}{' ' if flag else ''}{source!r} names no repository of a hub, expected hub:USER/NAME of letters,"
-            " digits, '-', '_' and '.'. Correct it."
+            f"{flag}{' ' if flag else ''}{source!r} names no repository of a hub, expected hub:USER/NAME, each of at"
+            " most 96 letters, digits, '_', and '-' or '.' between them, without '--', '..' and a last '.git'. Correct"
+            " it."
         )
     return name
 

@@ -121,6 +121,10 @@ def test_names_of_repositories() -> None:
     assert is_hub("hub:me/x")
     assert not is_hub("runs/hub")
     assert repository_of("hub:me-1/small.things_2") == "me-1/small.things_2"
-    for wrong in ("hub:me", "hub:me/x/y", "hub:../x", "hub:me/..", "hub:me/a b", "hub:mé/x"):
+    assert repository_of(f"hub:_me/{'x' * 96}") == f"_me/{'x' * 96}"
+    for wrong in (
+        *("me", "me/x/y", "../x", "me/..", "me/a b", "mé/x", "me/x\n", f"me/{'x' * 97}"),
+        *("me/small--things", "me/small.git", "me/things-", "-me/x", "me/a..b", "me/.x", "me-/x"),
+    ):
         with pytest.raises(UserError, match="expected hub:USER/NAME"):
-            repository_of(wrong)
+            repository_of(f"hub:{wrong}")
