@@ -159,6 +159,8 @@ def _send(repository: str, files: tuple[SentFile, ...], *, private: bool) -> str
                 [hub.CommitOperationAdd(file.name, file.content) for file in files],
                 commit_message="A generator of adavit with its card",
             )
+    except UserError:  # a ValueError, but none of the hub's
+        raise
     except hub_errors(hub) as error:
         raise hub_refusal(name, error) from None
     return str(url)

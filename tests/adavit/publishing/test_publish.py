@@ -59,8 +59,9 @@ def test_what_is_to_be_private_is_not_sent_to_a_public_repository(
     publish(str(run.path), "hub:me/open", yes=True)
     before = dict(hub.repositories["me/open"])
     hub.repositories["me/open"].clear()
-    with pytest.raises(UserError, match=r"--private is given, but hub:me/open is there .* public"):
+    with pytest.raises(UserError, match=r"^--private is given, but hub:me/open .* public") as error:
         publish(str(run.path), "hub:me/open", yes=True, private=True)
+    assert "Try again later" not in str(error.value)
     assert hub.repositories["me/open"] == {}
     publish(str(run.path), "hub:me/open", yes=True)
     assert hub.repositories["me/open"] == before
