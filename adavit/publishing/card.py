@@ -98,7 +98,7 @@ def _keep_others(folder: Path) -> None:
         return
     raise UserError(
         f"{str(file)!r} {what}, expected no file of that name there, or one as adavit card has written it. Move it to"
-        " another place, or name another folder with --out."
+        " another place, or name another folder with --out of adavit card."
     )
 
 

@@ -25,6 +25,7 @@ from adavit.runs.hub import (
 from adavit.runs.reading import mapping, read_json, text
 from adavit.runs.shared_names import HERE
 from adavit.runtime.paths import quoted, takes_paths
+from adavit.runtime.wording import listed
 
 
 @dataclass(frozen=True)
@@ -116,12 +117,20 @@ def _files(stored: StoredGenerator, folder: Path, repository: str) -> tuple[Sent
     Raises:
         UserError: If the card is not whole, or of another generator.
     """
+    if lacking := [name for name in (SAMPLES, FACTS) if not (folder / name).is_file()]:
+        another = quoted(f"{folder}-new")
+        raise UserError(
+            f"the card in {str(folder)!r} lacks {listed(lacking)}, expected all that adavit card writes. Write one"
+            f" elsewhere with adavit card {quoted(str(stored.path))} --out {another}, and move {listed(lacking)} from"
+            " there to this one."
+        )
     # A run that goes on may have put other weights there since `stored` was read: what counts are the bytes sent.
     weights = stored.path.read_bytes()
     if read_json(folder / FACTS).get(DIGEST) != _digest(weights):
         raise UserError(
             f"the card in {str(folder)!r} is of other weights than {str(stored.path)!r}, expected the card of these."
-            f" Write it anew: adavit card {quoted(str(stored.path))}."
+            f" Write it anew: adavit card {quoted(str(stored.path))}. A card that you have changed, move to another"
+            " place first."
         )
     page, *others = (
         SentFile(name, folder / name, (folder / name).read_bytes())

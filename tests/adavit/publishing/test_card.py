@@ -129,7 +129,7 @@ def test_files_of_somebody_else_stay(
     file, folder = str(write_generator()), tmp_path / "mine"
     folder.mkdir()
     (folder / name).write_text('{"mine": 1}')
-    told = rf"{name}' was not written by adavit card, expected no file of that name .* --out\."
+    told = rf"{name}' was not written by adavit card, expected no file of that name .* --out of adavit card\."
     with pytest.raises(UserError, match=told):
         adavit.card(file, folder)
     assert {path.name: path.read_text() for path in folder.iterdir()} == {name: '{"mine": 1}'}

@@ -1,3 +1,4 @@
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -75,6 +76,26 @@ def test_a_card_of_other_weights_is_not_sent(
     with pytest.raises(UserError, match=r"of other weights .* Write it anew: adavit card "):
         publish(str(run.path), "hub:me/small", yes=True)
     assert hub.asked == []
+
+
+@pytest.mark.parametrize("name", ["samples.png", "adavit.json"])
+@pytest.mark.parametrize("by_hand", ["", "\nWritten by hand.\n"])
+def test_what_a_card_lacks_is_named_and_can_be_put_there(
+    name: str, by_hand: str, run: RunDirectory, hub: HubStub
+) -> None:
+    page = adavit.card(str(run.path))[0]
+    page.write_text(page.read_text() + by_hand)
+    (page.parent / name).unlink()
+    with pytest.raises(UserError, match=rf"lacks {name}, expected .* adavit card") as error:
+        publish(str(run.path), "hub:me/small", yes=True)
+    assert hub.asked == []
+    remedy = re.search(r"adavit card (\S+) --out (\S+), and move (\S+) from", str(error.value))
+    assert remedy is not None
+    source, out, moved = remedy.groups()
+    adavit.card(source, out)
+    (Path(out) / moved).rename(page.parent / moved)
+    publish(str(run.path), "hub:me/small", yes=True)
+    assert sorted(hub.repositories["me/small"]) == FILES
 
 
 def test_weights_that_a_run_replaces_while_the_card_is_written_are_not_sent(
