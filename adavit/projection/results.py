@@ -10,6 +10,7 @@ from torch import Tensor
 from adavit.data import images_to_float
 from adavit.errors import UserError
 from adavit.generation.sampling import drawn_bytes, image_from_tensor
+from adavit.metrics import as_rgb
 from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.models import Generator
 from adavit.projection.distance import Distance
@@ -44,7 +45,7 @@ class ProjectedImage:
         start: Distance of the image of the mean style to the target.
         end: Distance of the image of `w`.
         tuned: Distance after tuning; None without.
-        pixel_rms: Root mean square difference of `image` to the target, in grey levels.
+        pixel_rms: Root mean square difference of `image` to the target, in grey levels; of RGBA on black.
         folder: Where its files are.
     """
 
@@ -127,6 +128,7 @@ class ProjectionWriter:
                 save_tuned(folder / TUNED, network, stored=self._stored, tuned_from=tuned_from)
                 image = pictures[f"tuned {tuned:.3f}"] = _draw(network, w[None])
                 self._write_image(folder, image)
+            seen = as_rgb(torch.stack([image, target])).float()
             compared = side_by_side(list(pictures.values()), list(pictures))
             write_bytes(folder / COMPARED, result_png(compared))
             self.done.append(
@@ -137,7 +139,7 @@ class ProjectionWriter:
                     start=float(found.start[index]),
                     end=float(found.end[index]),
                     tuned=tuned,
-                    pixel_rms=float((image.float() - target.float()).square().mean().sqrt()),
+                    pixel_rms=float((seen[0] - seen[1]).square().mean().sqrt()),
                     folder=folder,
                 )
             )

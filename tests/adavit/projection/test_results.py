@@ -97,3 +97,26 @@ def test_the_files_of_an_image_give_it_again(
     rms = (drawn.double() - images[1].double()).square().mean().sqrt()
     assert found.described()["pixel_rms"] == pytest.approx(float(rms), rel=1e-6)
     assert found.described()["distance_tuned"] == round(found.tuned or 0, 6) > 0
+
+
+def test_colours_that_nobody_sees_are_no_difference(
+    store: Callable[..., Path], pixels: Distance, tmp_path: Path
+) -> None:
+    stored = read_generator(store(image_channels=4))
+    w = 30 * torch.randn(1, stored.generator.synthesis.style_count, 6)
+    drawn = images_to_uint8(stored.generator.synthesis(w))
+    hidden = drawn[:, 3:] == 0
+    assert 0 < hidden.sum() < hidden.numel()
+    targets = torch.cat([torch.where(hidden, 255 - drawn[:, :3], drawn[:, :3]), drawn[:, 3:]], 1)
+    film = WayFilm(targets)
+    film.watch(0, torch.zeros(1, 4, 16, 16), torch.ones(1))
+    writer = ProjectionWriter(
+        tmp_path,
+        stored,
+        Targets(targets, ("a.png",), ("a",)),
+        pixels,
+        tuning_steps=0,
+        console=SilentConsole(),
+    )
+    writer.write(slice(0, 1), FoundStyles(w, torch.ones(1), torch.zeros(1)), film)
+    assert writer.done[0].pixel_rms == 0
