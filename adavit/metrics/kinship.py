@@ -18,6 +18,7 @@ IMAGENET, CLIP, DINOV2, DRAWINGS, NOTHING = "ImageNet", "CLIP", "DINOv2", "small
 LEARNED_FROM: dict[str, tuple[str, ...]] = {
     "torchvision": (IMAGENET,),
     "timm": (IMAGENET, CLIP, DINOV2),
+    "lpips-vgg16": (IMAGENET,),
 }
 """What networks that a discriminator sees through may have learned from, by their library; of another one anything."""
 
@@ -49,8 +50,7 @@ def related(seen: Sequence[str], learned_from: object) -> list[str]:
     return [
         network
         for network in seen
-        if learned_from not in known
-        or learned_from in LEARNED_FROM.get(network.partition(":")[0], known)
+        if learned_from not in known or learned_from in LEARNED_FROM.get(library_of(network), known)
     ]
 
 
@@ -86,7 +86,7 @@ def legend(seen: Sequence[str]) -> str:
     names = list(dict.fromkeys(short_network(network) for network in seen))
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     return (
-        f"{MARK}: the discriminator saw images through a network trained on other images"
+        f"{MARK}: training saw images through a network trained on other images"
         f" ({', '.join(names[:MOST_NAMED])}{more}). That makes fid, kid and all figures in related features look better"
         " than the pictures are (arXiv:2203.06026); judge by fd_random and by eye."
     )
@@ -103,3 +103,8 @@ def short_network(network: str) -> str:
     """A network with the first digits of its digest: "torchvision:resnet18 01234567"."""
     name, _, digest = network.partition(" ")
     return f"{name} {digest[:8]}".strip()
+
+
+def library_of(network: str) -> str:
+    """Where a network is from: "torchvision" of "torchvision:resnet18 0123...", else its name."""
+    return network.partition(" ")[0].partition(":")[0]

@@ -44,7 +44,7 @@ class Generator(nn.Module):
     """Names of the classes, by number; a file of a generator knows them, a new one has none."""
 
     discriminator_saw: tuple[str, ...] = ()
-    """Networks trained on other images that it was judged through (`features.seen` of its run)."""
+    """Networks trained on other images that it was judged through, in its run or as it was tuned (`features.seen`)."""
 
     def __init__(
         self,

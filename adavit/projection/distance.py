@@ -26,10 +26,16 @@ class Maps(Protocol):
 
     Attributes:
         name: For a person.
+        identity: Name and digest of the network trained on other images that they are of, as records hold them; None
+            where they are of none.
     """
 
     @property
     def name(self) -> str:
+        """See above."""
+
+    @property
+    def identity(self) -> str | None:
         """See above."""
 
     def of(self, images: Tensor) -> list[Tensor]:
@@ -78,8 +84,9 @@ class LpipsMaps:
     NAME = "lpips-vgg16"
     name = NAME
 
-    def __init__(self, extractor: FloatExtractor, digest: str | None) -> None:
-        self._extractor, self._digest = extractor, digest
+    def __init__(self, extractor: FloatExtractor, digest: str) -> None:
+        self._extractor = extractor
+        self.identity = f"{self.NAME} {digest}"
 
     def of(self, images: Tensor) -> list[Tensor]:
         """See `Maps`."""
@@ -87,7 +94,7 @@ class LpipsMaps:
 
     def described(self) -> dict[str, Any]:
         """See `Maps`."""
-        return {"network": f"{self.NAME} {self._digest}", "maps": ["LPIPS"]}
+        return {"network": self.identity, "maps": ["LPIPS"]}
 
 
 class DiscriminatorMaps:
@@ -98,6 +105,7 @@ class DiscriminatorMaps:
     """
 
     name = "the discriminator"
+    identity = None
 
     def __init__(self, discriminator: ResNetDiscriminator | ViTDiscriminator) -> None:
         self.discriminator = discriminator
@@ -152,6 +160,7 @@ class PixelMaps:
     """
 
     name = "pixels"
+    identity = None
 
     def __init__(self, weight: float = 1.0) -> None:
         self.weight = weight
@@ -179,6 +188,11 @@ class Distance:
 
     def __init__(self, kinds: Sequence[Maps]) -> None:
         self.kinds = tuple(kinds)
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Name and digest of each network trained on other images that has a part in it."""
+        return tuple(kind.identity for kind in self.kinds if kind.identity is not None)
 
     def of(self, images: Tensor) -> list[Tensor]:
         """All that images [B, C, R, R] are compared by."""

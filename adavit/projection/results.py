@@ -117,7 +117,7 @@ class ProjectionWriter:
             said = {"target": targets.names[number], TARGET_DIGEST: _digest(targets.images[number])}
             write_bytes(folder / LATENT, styles_content(w, self._stored, said))
             write_bytes(folder / FILM, film.gif(index))
-            self._write_image(folder, images[-1])
+            _write_image(folder, images[-1], self._stored.generator)
         for index, number in enumerate(range(part.start, part.stop)):
             w, target, folder = found.w[index], targets.images[number], self._folder_of(number)
             image, tuned = images[index], None
@@ -127,7 +127,7 @@ class ProjectionWriter:
                 tuned_from = styles_digest(self._stored.generator)
                 save_tuned(folder / TUNED, network, stored=self._stored, tuned_from=tuned_from)
                 image = pictures[f"tuned {tuned:.3f}"] = _draw(network, w[None])
-                self._write_image(folder, image)
+                _write_image(folder, image, network)
             seen = as_rgb(torch.stack([image, target])).float()
             compared = side_by_side(list(pictures.values()), list(pictures))
             write_bytes(folder / COMPARED, result_png(compared))
@@ -146,10 +146,6 @@ class ProjectionWriter:
 
     def _folder_of(self, number: int) -> Path:
         return self._folder / self._targets.stems[number]
-
-    def _write_image(self, folder: Path, image: Tensor) -> None:
-        seen = self._stored.generator.discriminator_saw
-        write_bytes(folder / IMAGE, drawn_png(image_from_tensor(image), seen))
 
     def _tune(self, w: Tensor, target: Tensor) -> tuple[Generator, float]:
         steps = self._tuning_steps
@@ -188,6 +184,11 @@ def refuse_over_others(folder: Path, targets: Targets) -> None:
 
 def _digest(image: Tensor) -> str:
     return tensors_digest({"target": image})
+
+
+def _write_image(folder: Path, image: Tensor, generator: Generator) -> None:
+    content = drawn_png(image_from_tensor(image), generator.discriminator_saw)
+    write_bytes(folder / IMAGE, content)
 
 
 def _draw(generator: Generator, w: Tensor) -> Tensor:

@@ -36,9 +36,13 @@ def tuned_generator(
         progress: Told how many are done.
 
     Returns:
-        The copy, in evaluation mode and without gradients, and its distance to the target.
+        The copy, in evaluation mode and without gradients, and its distance to the target. The networks of the
+        distance are among those that the copy was judged through.
     """
     tuned = copy.deepcopy(generator)
+    tuned.discriminator_saw = tuple(
+        dict.fromkeys((*generator.discriminator_saw, *distance.networks))
+    )
     tuned.synthesis.requires_grad_(True)
     optimizer = torch.optim.Adam(tuned.synthesis.parameters(), lr=RATE)
     with torch.no_grad():

@@ -45,7 +45,7 @@ class CardFacts:
         data: Counts of `data.json`; empty where the file lies in no run.
         environment: Versions and the kind of device of its run; likewise.
         settings: All settings, by section, without those that are paths.
-        seen: Networks trained on other images that the discriminator saw through.
+        seen: Networks trained on other images that it was judged through.
         transferred: Whether training began from networks of another run.
         origin: Name and digest of the file that it was imported from; "" if adavit has trained it.
         figures: Of these very weights.

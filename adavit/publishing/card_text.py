@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from adavit.metrics.kinship import MARK, legend, short_network
+from adavit.metrics.kinship import MARK, legend, library_of, short_network
 from adavit.metrics.names import HIGHER_IS_BETTER, metric_of
 from adavit.models import count_parameters
 from adavit.publishing import plain_generator
@@ -33,6 +33,8 @@ LICENCES = {
     "torchvision": "those that torchvision offers, whose code is BSD-3-Clause, are learned from ImageNet, whose images"
     " are for non-commercial research",
     "timm": "that of those which timm offers stands on the page of the model, huggingface.co/timm",
+    "lpips-vgg16": "those of LPIPS are BSD-2-Clause, and those of VGG16 beneath them torchvision's, learned from"
+    " ImageNet, whose images are for non-commercial research",
 }
 """What is known of published weights, by library; those of a run may come from a file of the same architecture."""
 
@@ -209,8 +211,8 @@ def _sources(facts: CardFacts, license_id: str | None) -> Iterator[str]:
     stated = "its author states none" if license_id is None else markdown_code(license_id)
     yield f"Licence of this generator: {stated}. That of the images it was trained on is not recorded."
     lines = [
-        f"- The discriminator saw images through {markdown_code(short_network(network))}. Licence of these weights: not"
-        f" recorded; {LICENCES.get(network.partition(':')[0], 'look where they came from')}."
+        f"- Training saw images through {markdown_code(short_network(network))}. Licence of these weights: not"
+        f" recorded; {LICENCES.get(library_of(network), 'look where they came from')}."
         for network in facts.seen
         if network != facts.origin  # of which it is not known what its discriminator saw
     ]

@@ -12,7 +12,7 @@ from adavit.runs.directory import RunDirectory, check_run_exists
 from adavit.runs.hub import fetch_generator, is_hub
 from adavit.runs.imported_folder import ImportedFolder
 from adavit.runs.metadata import MOST_COUNTED, Metadata
-from adavit.runs.reading import networks_seen, number
+from adavit.runs.reading import mapping, networks_seen, number
 from adavit.runs.shared_names import local_config, shared_config, without_folders
 from adavit.runs.stored_network import build_stored
 from adavit.runs.weights_file import UNUSABLE, read_weights, write_weights
@@ -114,11 +114,18 @@ def save_tuned(
 
     Args:
         path: Ends in .safetensors.
-        generator: Of the same arguments.
+        generator: Of the same arguments. Its `discriminator_saw` is written as `features.seen`.
         stored: What it was made of. What was measured of that one does not count.
         tuned_from: As in `StoredGenerator`, of `stored`.
     """
-    said = {**stored.entries, "metric": json.dumps({}), "tuned_from": tuned_from}
+    config = Metadata(stored.entries).object("config")
+    features = {**mapping(config.get("features")), "seen": generator.discriminator_saw}
+    said = {
+        **stored.entries,
+        "config": json.dumps({**config, "features": features}),
+        "metric": json.dumps({}),
+        "tuned_from": tuned_from,
+    }
     write_weights(path, generator, said)
 
 

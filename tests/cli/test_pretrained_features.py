@@ -56,7 +56,7 @@ def test_such_a_run_is_decided_by_what_its_discriminator_has_not_seen(adavit: Ad
     assert (by_name["marked"]["flattered"], by_name["plain"]["flattered"]) == (False, False)
     listed = adavit("runs").out
     assert "vit + pretrained features" in listed
-    assert "pretrained features: the discriminator saw images through" in listed
+    assert "pretrained features: training saw images through" in listed
 
     shown = adavit("evaluate", "runs/marked", "--extractor", "inception", "--out", "fid.json").out
     assert "runs/marked (pretrained features): 20 fakes" in shown
@@ -93,7 +93,7 @@ def test_compare_and_report_do_not_rank_flattered_figures_unless_told_to(adavit:
     assert "(pretrained features)" in Path("apart.md").read_text()
     page = Path("apart.html").read_text()
     assert '<span class="mark dim">pretrained features</span>' in page
-    assert "Pretrained features: the discriminator saw images through" in page
+    assert "Pretrained features: training saw images through" in page
 
     assert adavit("report", "runs", "--out", "anyway.html", "--anyway").code == 0
     table = json.loads(Path("anyway.json").read_text())
@@ -189,7 +189,7 @@ def test_a_grid_with_such_cells_is_judged_by_what_none_of_them_has_seen(
     assert outcome.code == 0, outcome.err
     rows = [line.split("  ") for line in outcome.out.splitlines() if "  fd_random  " in line]
     assert [row[0] for row in rows] == ["without (baseline)", "with (pretrained features)"]
-    assert "pretrained features: the discriminator saw images through" in outcome.out
+    assert "pretrained features: training saw images through" in outcome.out
     for log in Path("cells").glob("*/metrics.jsonl"):
         assert "fid" in records(str(log))[-1]["beside"][0]
     again = adavit(*arguments)  # a marked cell is known again

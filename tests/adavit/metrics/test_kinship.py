@@ -28,6 +28,14 @@ def test_doubt_counts_as_kinship_but_random_features_have_no_kin(
     assert related([], learned_from) == []
 
 
+@pytest.mark.parametrize(
+    ("learned_from", "flattered"), [("ImageNet", True), ("DINOv2", False), (None, True)]
+)
+def test_lpips_has_learned_from_imagenet(learned_from: str | None, flattered: bool) -> None:
+    network = f"lpips-vgg16 {'01' * 32}"
+    assert related([network], learned_from) == ([network] if flattered else [])
+
+
 @pytest.mark.parametrize("seen", [None, "unknown", 7, []])
 def test_where_no_network_is_recorded_none_flatters(seen: object) -> None:
     assert flattered_by({"discriminator_saw": seen, "extractor_learned_from": "ImageNet"}) == []

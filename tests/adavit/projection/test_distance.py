@@ -71,6 +71,7 @@ def test_lpips_is_the_squared_distance_of_its_features_and_gradients_flow() -> N
     (gradient,) = torch.autograd.grad(found.sum(), first)
     assert gradient.abs().max() > 0
     assert maps.described()["network"] == "lpips-vgg16 0123"
+    assert Distance([maps, PixelMaps()]).networks == ("lpips-vgg16 0123",)
 
 
 @pytest.fixture

@@ -11,8 +11,11 @@ import adavit
 from adavit.data import images_to_uint8
 from adavit.errors import UserError
 from adavit.generation.sampling import image_from_tensor
+from adavit.metrics.extractors.weight_files import file_digest
 from adavit.projection.results import ProjectedImage
 from adavit.runs.generator_file import load_generator
+from adavit.runtime.drawn_images import what_its_discriminator_saw
+from tests.small_weights import write_mobilenet
 from tests.telling import Told
 
 Store = Callable[..., Path]
@@ -106,6 +109,29 @@ def test_a_generator_tuned_to_other_styles_is_told_where_it_stays(
     (note,) = notes(0)
     assert note.startswith(expected)
     assert (out / "0" / "generator-tuned.safetensors").is_file()
+
+
+def test_a_generator_that_was_tuned_through_a_network_says_so_wherever_it_goes(
+    store: Store, tmp_path: Path
+) -> None:
+    targets = draw(store(), tmp_path / "targets", count=1)
+    features = write_mobilenet(tmp_path / "m.pth")
+    seen = f"torchvision:mobilenet_v3_small {file_digest(tmp_path / 'm.pth')}"
+
+    def tuned(source: Path, name: str, features: str | None, tune: int = 1) -> Path:
+        out = tmp_path / name
+        adavit.project(source, targets, out=out, steps=1, tune=tune, features=features)
+        return out / "0" / "generator-tuned.safetensors"
+
+    by_network = tuned(store(), "a", features)
+    for file in (by_network, tuned(by_network, "b", None)):
+        assert load_generator(file).discriminator_saw == (seen,)
+        assert what_its_discriminator_saw(Image.open(file.parent / "image.png")) == (seen,)
+        page = adavit.card(file)[0].read_text()
+        assert f"Training saw images through `{seen[:-56]}`. Licence of these weights" in page
+        assert "no network trained on other images had a part" not in page
+    for file in (tuned(store(), "c", None), tuned(store(), "d", features, tune=0)):
+        assert what_its_discriminator_saw(Image.open(file.parent / "image.png")) == ()
 
 
 def test_another_image_of_the_same_name_replaces_nothing(store: Store, tmp_path: Path) -> None:

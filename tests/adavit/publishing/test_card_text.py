@@ -72,14 +72,16 @@ def test_the_front_matter_is_what_hubs_read(write_generator: WriteGenerator) -> 
 
 
 def test_sources_and_their_licences_are_named(write_generator: WriteGenerator) -> None:
+    networks = ["torchvision:resnet18 " + "12" * 32, "lpips-vgg16 " + "34" * 32, "unheard:of 00"]
     config = {
         **CONFIG,
-        "features": {"seen": ["torchvision:resnet18 " + "12" * 32, "unheard:of 00"]},
+        "features": {"seen": networks},
         "training": {"transfer": "./other_run"},
     }
     text = card_text(card_facts(read_generator(write_generator(config=config))), license_id=None)
     section = text.partition("## Source weights")[2].partition("\n## ")[0]
     assert re.search(r"`torchvision:resnet18 12121212`\..*BSD-3-Clause.*non-commercial", section)
+    assert re.search(r"`lpips-vgg16 34343434`\..*BSD-2-Clause.*non-commercial", section)
     assert re.search(r"`unheard:of 00`\..*look where they came from", section)
     assert "began from another generator" in section
     assert "other_run" not in text

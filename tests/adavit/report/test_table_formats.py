@@ -60,7 +60,7 @@ def test_marks_of_pretrained_features_are_in_every_format(tmp_path: Path) -> Non
     assert "color p=0.4 (pretrained features)" in markdown
     heads = [line for line in markdown.splitlines() if "fd_random best" in line and "|" in line]
     assert [line.count("flattered") for line in heads[:2]] == [0, 4]
-    assert "Pretrained features: the discriminator saw images through a network" in markdown
+    assert "Pretrained features: training saw images through a network" in markdown
     assert meanings_of_marks(apart)[0].startswith("Pretrained features: ")
     assert "--anyway" in meanings_of_marks(apart)[1]
     anyway = table_of(tmp_path, anyway=True)
