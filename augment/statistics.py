@@ -94,10 +94,10 @@ class OverfittingStatistics:
         """All statistics by name, with one transfer to the host.
 
         Returns:
-            The properties of this class: `r_t`, `r_v`, `r_relative`, `mean_train`, `mean_generated`,
+            Of the properties of this class `r_t`, `r_v`, `r_relative`, `mean_train`, `mean_generated` and
             `mean_heldout`; nan where undefined.
         """
-        total = dict(zip(_NAMES, self.sums.tolist(), strict=True))
+        total = self._totals()
         mean_train = _ratio(total["train_sum"], total["train_count"])
         mean_generated = _ratio(total["generated_sum"], total["generated_count"])
         mean_heldout = _ratio(total["heldout_sum"], total["heldout_count"])
@@ -112,6 +112,9 @@ class OverfittingStatistics:
             "mean_generated": mean_generated,
             "mean_heldout": mean_heldout,
         }
+
+    def _totals(self) -> dict[str, float]:
+        return dict(zip(_NAMES, self.sums.tolist(), strict=True))
 
     @property
     def r_t(self) -> float:
@@ -146,6 +149,16 @@ class OverfittingStatistics:
     def mean_heldout(self) -> float:
         """Mean logit of the held-out images; nan without any."""
         return self.values()["mean_heldout"]
+
+    @property
+    def train_count(self) -> int:
+        """Logits of training images that count."""
+        return int(self._totals()["train_count"])
+
+    @property
+    def generated_count(self) -> int:
+        """Logits of generated images."""
+        return int(self._totals()["generated_count"])
 
     def state_dict(self) -> dict[str, Any]:
         """The sums, on the CPU."""

@@ -79,7 +79,8 @@ class Trainer:
         self.batches = RunBatches(workload)
         self.cores = CoreShare(workload.device)
         seen, p = self.batches.watched, self.probability
-        self.remarks = Remarks(step.discriminator, seen, p, self.cores)
+        count = len(workload.split.train)
+        self.remarks = Remarks(step.discriminator, seen, count, p, self.cores)
         self.progress, self.made = Progress(), LateFlags()
         self.output = output_of(self.world, workload, directory, step.average.module, self.progress)
         self.snapshots = self.output.snapshots
@@ -268,13 +269,12 @@ class Trainer:
             "skipped_steps": self.progress.skipped,
             "seconds": round(self.progress.seconds, 3),
         }
-        r_relative = self.window.overfitting.r_relative
-        self.window.reset()
         self.output.report(record, self.progress.images)
         self.last_report = record
         self.console.report(self._status)
         self.progress.done("stats")
-        self._note(self.remarks.at_report(r_relative))
+        self._note(self.remarks.at_report(self.window.overfitting))
+        self.window.reset()
         self._note(self.clock.reported(self.progress))
 
     def sample(self, every_kimg: float) -> None:

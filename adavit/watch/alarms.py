@@ -3,6 +3,7 @@
 The limits are where something can no longer work, not where it might work better: a healthy run is silent.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,14 +28,13 @@ MOST_SIMILAR = 0.95
 of such a sequence is the rank collapse of Dong et al. 2021 (arXiv:2103.03404)."""
 
 LOSING = -0.08
-"""r_relative, 2 AUC - 1. Three standard errors below 0 for 1,000 images a side of which none is told
-from another: 2 sqrt((2n + 1) / (12 n^2)) is 0.026."""
+"""r_relative, 2 AUC - 1. About three standard errors below 0 for 1,000 images a side; fewer must lie further below."""
 
 OVERFITTING = 0.5
 """r_v: the target that Karras et al. 2020 (arXiv:2006.06676, section 3) hold it at."""
 
 STANDARD_ERRORS = 3.0
-"""So many standard errors the gap between training and held-out logits must be, lest few images look like one."""
+"""So many standard errors a figure must be off, lest few images look like a fault."""
 
 
 @dataclass(frozen=True)
@@ -95,13 +95,15 @@ def attention_alarms(
     return found
 
 
-def losing_alarm(r_relative: float) -> list[Alarm]:
+def losing_alarm(r_relative: float, *, real: int, generated: int) -> list[Alarm]:
     """An alarm if generated images look more real to the discriminator than real ones.
 
     Args:
         r_relative: E[sign(D(x) - D(G(z)))] in [-1, 1], or nan.
+        real: Different real images x.
+        generated: Generated images.
     """
-    if not r_relative < LOSING:
+    if not r_relative < LOSING or r_relative >= -_reach_of_chance(real, generated):
         return []
     return [
         Alarm(
@@ -111,6 +113,14 @@ def losing_alarm(r_relative: float) -> list[Alarm]:
             " training.r1_gamma, raise training.discriminator_lr, or use fewer augmentations.",
         )
     ]
+
+
+def _reach_of_chance(real: int, generated: int) -> float:
+    """How far from 0 r_relative comes though no image is told from another; above 1 anything can be chance.
+
+    The variance of the AUC is (n + m + 1) / (12 n m) then (Mann and Whitney 1947).
+    """
+    return STANDARD_ERRORS * math.sqrt((real + generated + 1) / (3 * real * generated))
 
 
 def overfitting_alarm(
@@ -142,7 +152,9 @@ WATCHED_IMAGES = 16
 """Training images that are looked at: one pass over so few costs less than one training step."""
 
 
-def training_alarms(discriminator: nn.Module, images: Tensor, *, r_relative: float) -> list[Alarm]:
+def training_alarms(
+    discriminator: nn.Module, images: Tensor, *, r_relative: float, real: int, generated: int
+) -> list[Alarm]:
     """The alarms of `adavit inspect` that need no more than a pass over a few images.
 
     Draws nothing and changes nothing, so a run on a CPU has the same bits with and without it.
@@ -151,8 +163,10 @@ def training_alarms(discriminator: nn.Module, images: Tensor, *, r_relative: flo
         discriminator: In training; one without attention has no attention that could collapse.
         images: A few training images [B, C, H, W] in [-1, 1], not augmented.
         r_relative: E[sign(D(x) - D(G(z)))] since the last report, or nan.
+        real: Different real images of which it is.
+        generated: Generated images, likewise.
     """
-    found = losing_alarm(r_relative)
+    found = losing_alarm(r_relative, real=real, generated=generated)
     if isinstance(discriminator, ViTDiscriminator):
         seen = CollapseObserver()
         with without_autocast(images.device):

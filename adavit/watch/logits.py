@@ -96,6 +96,10 @@ class LogitFigures:
 
     by_kind: dict[str, Tensor]
 
+    def count(self, kind: str) -> int:
+        """Images of a kind; 0 where there are none."""
+        return len(self.by_kind.get(kind, ()))
+
     @property
     def values(self) -> dict[str, float]:
         """`augment.OverfittingStatistics.values`; what lacks images is nan."""

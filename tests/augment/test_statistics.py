@@ -29,6 +29,7 @@ def test_statistics_follow_their_definitions() -> None:
         for b in other
     ]
     assert statistics.r_relative == pytest.approx(sum(signs) / len(signs))
+    assert (statistics.train_count, statistics.generated_count) == (6, 6)
 
 
 def test_sign_of_zero_is_zero() -> None:

@@ -141,7 +141,9 @@ def _logits(
                 f" (checkpoint-1.pt), or start a new run with {steadier_settings(run.config)}."
             )
     figures = LogitFigures(found)
-    return figures, losing_alarm(figures.values["r_relative"]) + overfitting_alarm(figures)
+    r_relative = figures.values["r_relative"]
+    counts = {"real": figures.count("training"), "generated": figures.count("generated")}
+    return figures, losing_alarm(r_relative, **counts) + overfitting_alarm(figures)
 
 
 def _saliency(

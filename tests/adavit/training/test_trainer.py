@@ -322,10 +322,12 @@ def test_watching_does_not_change_a_bit(
 def test_each_alarm_is_noted_once_though_its_figure_changes(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[tuple[int, float]] = []
+    seen: list[tuple[int, float, float]] = []
 
-    def alarms(discriminator: nn.Module, images: Tensor, *, r_relative: float) -> list[Alarm]:
-        seen.append((len(images), r_relative))
+    def alarms(
+        discriminator: nn.Module, images: Tensor, *, r_relative: float, **counts: int
+    ) -> list[Alarm]:
+        seen.append((len(images), r_relative, counts["real"]))
         return [Alarm("entropy of block 1", f"entropy {len(seen)}")]
 
     monkeypatch.setattr(remarks, "training_alarms", alarms)
@@ -343,7 +345,7 @@ def test_each_alarm_is_noted_once_though_its_figure_changes(
         "Warning: entropy 1",
     ]
     assert len(seen) == 2
-    assert all(count == 16 and -1 <= r <= 1 for count, r in seen)
+    assert all(count == 16 and -1 <= r <= 1 and real == 16 for count, r, real in seen)
 
 
 def test_a_collapsed_discriminator_is_told_of_in_the_log(

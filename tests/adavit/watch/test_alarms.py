@@ -56,14 +56,43 @@ def test_tokens_that_are_all_alike_raise_an_alarm_where_they_are_read() -> None:
     assert "0.970" in alarm.message
 
 
-@pytest.mark.parametrize(("r", "alarms"), [(LOSING, 0), (-0.1, 1), (0.6, 0), (math.nan, 0)])
-def test_a_losing_discriminator_raises_an_alarm(r: float, alarms: int) -> None:
-    assert len(losing_alarm(r)) == alarms
-    for alarm in losing_alarm(r):
-        assert "55% of pairs" in alarm.message
+@pytest.mark.parametrize(
+    ("r", "real", "alarms"),
+    [
+        (LOSING, 1000, 0),
+        (-0.1, 1000, 1),
+        (-0.2, 1000, 1),
+        (-0.2, 10, 0),
+        (-0.6, 10, 1),
+        (-1.0, 3, 0),
+        (0.6, 1000, 0),
+        (math.nan, 0, 0),
+    ],
+)
+def test_a_losing_discriminator_raises_an_alarm(r: float, real: int, alarms: int) -> None:
+    found = losing_alarm(r, real=real, generated=1000)
+    assert len(found) == alarms
+    for alarm in found:
+        assert f"{(1 - r) / 2:.0%} of pairs" in alarm.message
 
 
-def test_the_limit_of_losing_is_three_standard_errors() -> None:
+@pytest.mark.parametrize(("real", "generated"), [(10, 1000), (100, 1000), (250, 250), (1000, 1000)])
+def test_images_that_cannot_be_told_apart_are_not_taken_for_a_loss(
+    real: int, generated: int
+) -> None:
+    stream = torch.Generator().manual_seed(real)
+    alarms = 0
+    for _ in range(300):
+        sides = {
+            kind: torch.randn(count, generator=stream)
+            for kind, count in (("training", real), ("generated", generated))
+        }
+        r = LogitFigures(sides).values["r_relative"]
+        alarms += len(losing_alarm(r, real=real, generated=generated))
+    assert alarms < 3
+
+
+def test_the_limit_of_losing_is_three_standard_errors_of_a_thousand_images() -> None:
     images = 1000
     error = 2 * math.sqrt((2 * images + 1) / (12 * images**2))
     assert pytest.approx(-3 * error, abs=0.003) == LOSING
@@ -97,11 +126,13 @@ def collapsed(factor: float) -> ViTDiscriminator:
 
 def test_the_watch_sees_a_collapse_and_changes_nothing() -> None:
     images = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    assert training_alarms(collapsed(1.0), images, r_relative=math.nan) == []
+    none = {"r_relative": math.nan, "real": 0, "generated": 0}
+    assert training_alarms(collapsed(1.0), images, **none) == []
     network = collapsed(1000.0)
     state, stream = network.state_dict(), torch.get_rng_state()
     before = {name: value.clone() for name, value in state.items()}
-    names = [alarm.name for alarm in training_alarms(network, images, r_relative=-0.5)]
+    found = training_alarms(network, images, r_relative=-0.5, real=100, generated=100)
+    names = [alarm.name for alarm in found]
     assert names == ["losing", "entropy of block 2", "logits of block 2"]
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert torch.equal(torch.get_rng_state(), stream)
@@ -110,7 +141,8 @@ def test_the_watch_sees_a_collapse_and_changes_nothing() -> None:
 
 def test_the_watch_of_a_convolutional_discriminator_looks_at_logits_alone() -> None:
     network = make_resnet(resolution=8, channel_base=64, channel_max=8)
-    assert training_alarms(network, torch.zeros(2, 3, 8, 8), r_relative=0.5) == []
-    assert [a.name for a in training_alarms(network, torch.zeros(2, 3, 8, 8), r_relative=-1)] == [
-        "losing"
-    ]
+    for r_relative, names in ((0.5, []), (-1.0, ["losing"])):
+        found = training_alarms(
+            network, torch.zeros(2, 3, 8, 8), r_relative=r_relative, real=100, generated=100
+        )
+        assert [alarm.name for alarm in found] == names
