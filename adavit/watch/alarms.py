@@ -148,6 +148,29 @@ def overfitting_alarm(
     ]
 
 
+def not_judged(figures: LogitFigures) -> list[str]:
+    """What no alarm can tell for lack of images, and what to do: without an alarm it would pass for sound.
+
+    Args:
+        figures: Logits of an inspection.
+    """
+    training, heldout, generated = map(figures.count, ("training", "heldout", "generated"))
+    more = "Leave --data out, or raise --images."
+    found = []
+    if not training or _reach_of_chance(training, generated) >= 1:
+        found.append(
+            f"Whether the discriminator is losing cannot be told from {training:,} training and"
+            f" {generated:,} generated images. {more}"
+        )
+    if min(training, heldout) < 2:
+        remedy = more if training < 2 else "A run with a larger --val-fraction holds out more."
+        found.append(
+            f"Whether training images are known by heart cannot be told from {training:,} training"
+            f" and {heldout:,} held-out images. {remedy}"
+        )
+    return found
+
+
 WATCHED_IMAGES = 16
 """Training images that are looked at: one pass over so few costs less than one training step."""
 

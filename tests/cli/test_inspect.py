@@ -60,6 +60,7 @@ def test_inspect_looks_at_a_run_of_a_vit(adavit: Adavit, pictures: Path) -> None
     assert len(record["encoder"]["generated"]["attention"][0]["distance_px"]) == 2
     assert len(record["rollout"]["training"]["mean_map"]) == 8
     assert isinstance(record["alarms"], list)
+    assert record["not_judged"] == []
 
     again = adavit("inspect", "run/checkpoint.pt", "--images", "20", "--out", "again")
     assert again.code == 0, again.err
@@ -92,6 +93,8 @@ def test_other_data_count_as_held_out(adavit: Adavit, pictures: Path) -> None:
     assert record["protocol"]["n_heldout"] == 9
     assert "training" not in record["logits"]
     assert list(record["saliency"]) == ["heldout", "generated"]
+    assert len(record["not_judged"]) == 2
+    assert all(line in seen.out.splitlines() for line in record["not_judged"])
     state = load_checkpoint(Path("run/checkpoint.pt"))
     head = ("head.dense.weight", "head.dense.bias")
     for value, message in (
@@ -126,6 +129,9 @@ def test_a_resnet_gets_what_applies_to_it(adavit: Adavit, pictures: Path) -> Non
     record = json.loads(Path("run/diagnostics/inspection.json").read_text())
     assert "encoder" not in record
     assert record["logits"]["generated"]["images"] == 8
+    (unknown,) = record["not_judged"]
+    assert "8 training and 0 held-out images. A run with a larger --val-fraction" in unknown
+    assert unknown in seen.out.splitlines()
 
 
 @pytest.mark.slow

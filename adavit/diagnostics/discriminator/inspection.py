@@ -37,7 +37,13 @@ from adavit.models import ViTDiscriminator
 from adavit.runtime.files import make_folder, write_bytes, write_json
 from adavit.training.endings import steadier_settings
 from adavit.training.trained_networks import TrainedNetworks
-from adavit.watch.alarms import Alarm, attention_alarms, losing_alarm, overfitting_alarm
+from adavit.watch.alarms import (
+    Alarm,
+    attention_alarms,
+    losing_alarm,
+    not_judged,
+    overfitting_alarm,
+)
 from adavit.watch.attention_flow import effective_share
 from adavit.watch.figures import EncoderFigures, measure_encoder
 from adavit.watch.logits import LogitFigures, images_compared, logits_of, windows
@@ -121,6 +127,7 @@ def inspect(inspection: OpenedInspection) -> dict[str, Any]:
     pictures["images.png"] = draw_images(looks, f"{run.name}: where the discriminator looks")
     record["pictures"] = list(pictures)
     record["alarms"] = [alarm.message for alarm in alarms] + run.warnings
+    record["not_judged"] = not_judged(logits)
     for name, content in pictures.items():
         write_bytes(inspection.folder / name, content)
     write_json(inspection.folder / INSPECTION, _plain(record))

@@ -44,7 +44,7 @@ def summarise_inspection(record: dict[str, Any]) -> str:
     ]
     lines += ["", LOGITS_LEGEND, *_head_lines(record), "", *_encoder_lines(record)]
     alarms = [f"Warning: {alarm}" for alarm in record["alarms"]]
-    return "\n".join([*lines, "", *(alarms or ["No alarm."])])
+    return "\n".join([*lines, "", *(alarms or ["No alarm."]), *record["not_judged"]])
 
 
 def _head_lines(record: dict[str, Any]) -> list[str]:

@@ -11,6 +11,7 @@ from adavit.watch.alarms import (
     MOST_SIMILAR,
     attention_alarms,
     losing_alarm,
+    not_judged,
     overfitting_alarm,
     training_alarms,
 )
@@ -112,6 +113,35 @@ def test_overfitting_is_told_from_few_images() -> None:
     assert overfitting_alarm(LogitFigures(few)) == []
     del sides["heldout"]
     assert overfitting_alarm(LogitFigures(sides)) == []
+
+
+@pytest.mark.parametrize(
+    ("training", "heldout", "generated", "told"),
+    [
+        (100, 5, 1000, []),
+        (19, 0, 20, ["by heart", "19 training and 0 held-out images", "--val-fraction"]),
+        (19, 1, 20, ["by heart", "19 training and 1 held-out images", "--val-fraction"]),
+        (3, 5, 1000, ["is losing", "3 training and 1,000 generated images", "Leave --data out"]),
+    ],
+)
+def test_alarms_that_lack_images_say_so(
+    training: int, heldout: int, generated: int, told: list[str]
+) -> None:
+    counts = {"training": training, "heldout": heldout, "generated": generated}
+    sides = {kind: torch.zeros(count) for kind, count in counts.items() if count}
+    found = not_judged(LogitFigures(sides))
+    assert len(found) == bool(told)
+    assert all(word in found[0] for word in told)
+
+
+def test_without_training_images_neither_alarm_can_tell() -> None:
+    sides = {"heldout": torch.zeros(50), "generated": torch.zeros(50)}
+    losing, overfitting = not_judged(LogitFigures(sides))
+    assert losing.startswith("Whether the discriminator is losing cannot be told from 0 training")
+    assert "by heart cannot be told from 0 training and 50 held-out images" in overfitting
+    assert all(
+        line.endswith("Leave --data out, or raise --images.") for line in (losing, overfitting)
+    )
 
 
 def collapsed(factor: float) -> ViTDiscriminator:
