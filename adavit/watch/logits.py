@@ -92,9 +92,12 @@ class LogitFigures:
 
     Attributes:
         by_kind: Logits [N] of "training", "heldout" and "generated" images, where there are some.
+        threshold_at_zero: Whether the sign of a logit is a verdict under the loss. Where only differences of logits
+            enter it, what counts signs is not recorded.
     """
 
     by_kind: dict[str, Tensor]
+    threshold_at_zero: bool = True
 
     def count(self, kind: str) -> int:
         """Images of a kind; 0 where there are none."""
@@ -182,12 +185,15 @@ class LogitFigures:
                 "mean": float(exact.mean()),
                 "std": float(exact.std(correction=0)),
                 "quantiles_5_25_50_75_95": exact.quantile(quantiles).tolist(),
-                "share_above_0": float((exact > 0).double().mean()),
                 "histogram": shares[kind].tolist(),
             }
+            if self.threshold_at_zero:
+                record[kind]["share_above_0"] = float((exact > 0).double().mean())
             if kind != "generated":
                 record[kind]["auc"] = self.auc(kind)
-        values = {key: self.values[key] for key in ("r_t", "r_v", "r_relative")}
-        values |= {"accuracy": self.accuracy, "separation": self.separation}
+        values = {key: self.values[key] for key in ("r_v", "r_relative")}
+        values["separation"] = self.separation
+        if self.threshold_at_zero:
+            values |= {"r_t": self.values["r_t"], "accuracy": self.accuracy}
         defined = {key: value if math.isfinite(value) else None for key, value in values.items()}
         return {**record, "histogram_edges": edges.tolist(), **defined}

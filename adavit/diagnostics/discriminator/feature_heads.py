@@ -27,22 +27,27 @@ class HeadFigures:
     Attributes:
         places: Logits [N, rows, columns] by kind of image and by the part of the frozen network that a head looks
             at, from the finest map on.
+        threshold_at_zero: Whether their sign is a verdict.
     """
 
     places: dict[str, dict[str, Tensor]]
+    threshold_at_zero: bool = True
 
     @property
     def by_head(self) -> dict[str, LogitFigures]:
         """Logits of images, the mean of those of their places, by head."""
         kinds = self.places.items()
         return {
-            head: LogitFigures({kind: maps[head].mean(dim=(1, 2)) for kind, maps in kinds})
+            head: LogitFigures(
+                {kind: maps[head].mean(dim=(1, 2)) for kind, maps in kinds}, self.threshold_at_zero
+            )
             for head in self.places["generated"]
         }
 
     def maps(self, kind: str, count: int) -> dict[str, Tensor]:
-        """The places of the first `count` images of a kind, by head."""
-        return {head: logits[:count] for head, logits in self.places[kind].items()}
+        """The places of the first `count` images of a kind, by head, coloured by sign: none without a threshold."""
+        shown = self.places[kind] if self.threshold_at_zero else {}
+        return {head: logits[:count] for head, logits in shown.items()}
 
     def as_record(self) -> dict[str, Any]:
         """`adavit.watch.logits.LogitFigures.as_record` of each head, and how many places it judges."""
@@ -61,7 +66,13 @@ class HeadFigures:
 
 
 @torch.no_grad()
-def judge(critic: FeatureCritic, images: InspectedImages, device: torch.device) -> HeadFigures:
+def judge(
+    critic: FeatureCritic,
+    images: InspectedImages,
+    device: torch.device,
+    *,
+    threshold_at_zero: bool = True,
+) -> HeadFigures:
     """Asks every head about all images, as they are: without augmentation.
 
     Images with alpha lie on grounds of colours drawn for each, as in training.
@@ -70,6 +81,7 @@ def judge(critic: FeatureCritic, images: InspectedImages, device: torch.device) 
         critic: In evaluation mode, in float32, on the device.
         images: By kind, of each at least as many as the heads compare.
         device: Where it is.
+        threshold_at_zero: Whether the loss of its heads has one.
 
     Raises:
         UserError: If logits are not finite.
@@ -91,7 +103,7 @@ def judge(critic: FeatureCritic, images: InspectedImages, device: torch.device) 
                     " numbers: its training diverged. Inspect the checkpoint before it"
                     " (checkpoint-1.pt), or start a new run with a smaller training.discriminator_lr."
                 )
-    return HeadFigures(places)
+    return HeadFigures(places, threshold_at_zero)
 
 
 def _places(

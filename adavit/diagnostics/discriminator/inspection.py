@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from adavit.config.training import LOSSES_WITHOUT_THRESHOLD
 from adavit.diagnostics.discriminator.feature_heads import judge
 from adavit.diagnostics.discriminator.inspected_images import (
     ImagesOfOneKind,
@@ -95,7 +96,9 @@ def inspect(inspection: OpenedInspection) -> dict[str, Any]:
 
     if run.critic is not None:
         inspection.console.activity("asking the heads on frozen features", 1, 2)
-        heads = judge(run.critic.to(device), inspected, device)
+        # Heads beside a discriminator have a loss of their own, features.loss, which has a threshold.
+        signs = logits.threshold_at_zero or run.config.discriminator.kind != "projected"
+        heads = judge(run.critic.to(device), inspected, device, threshold_at_zero=signs)
         (network,) = run.critic.frozen
         record["features"] = {
             "network": network.architecture,
@@ -147,7 +150,7 @@ def _logits(
                 " finite, expected numbers: its training diverged. Inspect the checkpoint before it"
                 f" (checkpoint-1.pt), or start a new run with {steadier_settings(run.config)}."
             )
-    figures = LogitFigures(found)
+    figures = LogitFigures(found, run.config.training.loss not in LOSSES_WITHOUT_THRESHOLD)
     r_relative = figures.values["r_relative"]
     counts = {"real": figures.count("training"), "generated": figures.count("generated")}
     return figures, losing_alarm(r_relative, **counts) + overfitting_alarm(figures)

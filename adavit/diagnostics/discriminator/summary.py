@@ -6,16 +6,16 @@ from adavit.diagnostics.discriminator.pictures import NAMES
 from adavit.runs.reading import mean_of_known
 from adavit.runtime.text_table import aligned
 
-LOGITS_LEGEND = (
-    "logits: higher is more real. above 0: the share that is taken for real. |gradient|: how strongly"
-    " the logit answers to the pixels."
-)
+LOGITS_LEGEND = "logits: higher is more real."
+THRESHOLD = "above 0: the share that is taken for real."
+NO_THRESHOLD = "The loss sees differences of logits alone: 0 means nothing."
+GRADIENT_LEGEND = "|gradient|: how strongly the logit answers to the pixels."
 HEADS_LEGEND = (
     "a head's logit of an image is the mean over its places. apart: real and generated ones, in"
     " standard deviations. AUC: the share of pairs with a generated"
-    " image of which the real one has the higher logit, 50% by chance. right: images on their side of 0. r_t: mean sign"
-    " of training images' logits. r_v: how far held-out images lie on the way from training (0) to"
-    " generated ones (1); it rises as training images are learnt by heart."
+    " image of which the real one has the higher logit, 50% by chance. right: images on their side of 0, and r_t: mean"
+    " sign of training images' logits, where 0 is the threshold of the loss. r_v: how far held-out images lie on the"
+    " way from training (0) to generated ones (1); it rises as training images are learnt by heart."
 )
 ENCODER_LEGEND = (
     "entropy: 1 where attention is even, 0 where a token looks at one other alone; largest logit:"
@@ -27,12 +27,15 @@ ENCODER_LEGEND = (
 def summarise_inspection(record: dict[str, Any]) -> str:
     """A record of `inspect` as text."""
     protocol, logits = record["protocol"], record["logits"]
-    rows = [["logits", "images", "mean", "std", "above 0", "|gradient|"]]
+    has_threshold = "accuracy" in logits
+    above = ["above 0"] if has_threshold else []
+    rows = [["logits", "images", "mean", "std", *above, "|gradient|"]]
     for kind, name in NAMES.items():
         if kind in logits:
             side, saliency = logits[kind], record["saliency"].get(kind)
             rows.append([name, f"{side['images']:,}", f"{side['mean']:+.2f}", f"{side['std']:.2f}"])
-            rows[-1] += [f"{side['share_above_0']:.0%}"]
+            if has_threshold:
+                rows[-1].append(f"{side['share_above_0']:.0%}")
             rows[-1] += ["" if saliency is None else f"{saliency['gradient_norm']['mean']:.3g}"]
     lines = [
         (
@@ -40,9 +43,10 @@ def summarise_inspection(record: dict[str, Any]) -> str:
             f" {protocol['data']}; images are not augmented."
         ),
         "",
-        *aligned(rows, right=range(1, 6)),
+        *aligned(rows, right=range(1, len(rows[0]))),
     ]
-    lines += ["", LOGITS_LEGEND, *_head_lines(record), "", *_encoder_lines(record)]
+    legend = [LOGITS_LEGEND, THRESHOLD if has_threshold else NO_THRESHOLD, GRADIENT_LEGEND]
+    lines += ["", " ".join(legend), *_head_lines(record), "", *_encoder_lines(record)]
     alarms = [f"Warning: {alarm}" for alarm in record["alarms"]]
     return "\n".join([*lines, "", *(alarms or ["No alarm."]), *record["not_judged"]])
 
@@ -59,8 +63,8 @@ def _head_lines(record: dict[str, Any]) -> list[str]:
         means = [_shown(side.get("mean"), "+.2f") for side in sides]
         means.append(_shown(figures["separation"], "+.1f"))
         pairs = [_shown(side.get("auc"), ".0%") for side in sides[:2]]
-        signs = [_shown(figures["r_t"], "+.2f"), _shown(figures["r_v"], "+.2f")]
-        rows.append([name, *means, *pairs, _shown(figures["accuracy"], ".0%"), *signs])
+        signs = [_shown(figures.get("r_t"), "+.2f"), _shown(figures["r_v"], "+.2f")]
+        rows.append([name, *means, *pairs, _shown(figures.get("accuracy"), ".0%"), *signs])
     title = f"Heads on maps of {found['network']}, which sees images of {found['side']} px:"
     return ["", title, "", *aligned(rows, right=range(1, 10)), "", HEADS_LEGEND]
 

@@ -100,6 +100,24 @@ def test_figures_without_training_images_are_undefined_not_zero() -> None:
     assert (record["heldout"]["auc"], record["accuracy"]) == (1.0, 0.5)
 
 
+def test_where_0_is_not_a_threshold_a_shift_changes_moments_alone() -> None:
+    sides = {"training": torch.tensor([3.0, 1.0]), "generated": torch.tensor([-2.0, 2.0])}
+    records = [
+        LogitFigures(
+            {kind: logits + shift for kind, logits in sides.items()}, threshold_at_zero=False
+        ).as_record()
+        for shift in (0.0, 5.0)
+    ]
+    for kind in sides:
+        for record in records:
+            assert "share_above_0" not in record[kind]
+        assert records[0][kind].get("auc") == records[1][kind].get("auc")
+    with_threshold = LogitFigures(sides).as_record()
+    assert with_threshold.keys() - records[0].keys() == {"r_t", "accuracy"}
+    for key in ("r_relative", "separation"):
+        assert records[0][key] == records[1][key] == with_threshold[key]
+
+
 def test_the_auc_counts_pairs_and_ties_half() -> None:
     stream = torch.Generator().manual_seed(3)
     real, generated = (

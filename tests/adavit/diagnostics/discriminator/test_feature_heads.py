@@ -90,6 +90,14 @@ def test_a_head_that_knows_its_training_images_by_heart_is_named() -> None:
     assert "features.maps" in alarm.message
 
 
+def test_verdicts_of_heads_without_a_threshold_are_not_told_by_their_sign() -> None:
+    images, critic = inspected(), make_critic()
+    for threshold_at_zero in (True, False):
+        found = judge(critic, images, CPU, threshold_at_zero=threshold_at_zero)
+        assert ("accuracy" in found.as_record()["features.1"]) == threshold_at_zero
+        assert bool(found.maps("training", 8)) == threshold_at_zero
+
+
 def test_a_head_that_has_diverged_is_named() -> None:
     critic = make_critic()
     critic.heads[1].readout.dense.bias.fill_(torch.inf)  # type: ignore[union-attr,operator]

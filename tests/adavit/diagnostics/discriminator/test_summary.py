@@ -8,12 +8,14 @@ import torch
 from adavit.diagnostics.discriminator.summary import summarise_inspection
 from adavit.watch.logits import LogitFigures
 
+SIDES = {"training": torch.ones(4), "generated": torch.zeros(4)}
 
-def record_of(**sides: torch.Tensor) -> dict[str, Any]:
+
+def record_of(figures: LogitFigures) -> dict[str, Any]:
     """Of a convolutional discriminator that raised no alarm."""
     return {
         "protocol": {"source": "run", "images_seen": 1000, "data": "pictures"},
-        "logits": LogitFigures(sides).as_record(),
+        "logits": figures.as_record(),
         "saliency": {},
         "not_applicable": "No attention.",
         "alarms": [],
@@ -33,6 +35,27 @@ def record_of(**sides: torch.Tensor) -> dict[str, Any]:
 def test_what_could_not_be_judged_comes_beside_the_alarms(
     alarms: list[str], not_judged: list[str], last: list[str]
 ) -> None:
-    record = record_of(training=torch.ones(4), generated=torch.zeros(4))
+    record = record_of(LogitFigures(SIDES))
     text = summarise_inspection(record | {"alarms": alarms, "not_judged": not_judged})
     assert text.split("\n\n")[-1].splitlines() == last
+
+
+def test_without_a_threshold_nothing_is_told_by_the_sign_of_a_logit() -> None:
+    with_threshold = summarise_inspection(record_of(LogitFigures(SIDES)))
+    text = summarise_inspection(record_of(LogitFigures(SIDES, threshold_at_zero=False)))
+    assert "above 0" in with_threshold
+    assert "differences" not in with_threshold
+    assert "above 0" not in text
+    assert "differences" in text
+    row = next(line for line in text.splitlines() if line.startswith("training images"))
+    assert row.split() == ["training", "images", "4", "+1.00", "0.00"]
+
+
+def test_heads_have_the_threshold_of_their_own_loss() -> None:
+    record = record_of(LogitFigures(SIDES, threshold_at_zero=False))
+    heads = {"features.1": LogitFigures(SIDES).as_record()}
+    record["features"] = {"network": "squeezenet1_0", "side": 64, "heads": heads}
+    lines = summarise_inspection(record).splitlines()
+    rows = [line.split() for line in lines]
+    cells = {row[0]: row[-3:] for row in rows if row[:1] in (["discriminator"], ["features.1"])}
+    assert cells == {"discriminator": ["-", "-", "-"], "features.1": ["50%", "+1.00", "-"]}
