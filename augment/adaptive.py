@@ -121,7 +121,8 @@ class AdaptiveProbability(MeasuredProbability):
         """What looks wrong, and what to do about it, by name; see `Probability`."""
         name, long = _STATISTIC[self.heuristic], 1000 * self.warn_after_kimg
         found = {}
-        if self.heuristic == "rt" and not self.threshold_at_zero:
+        has_meaning = self.heuristic != "rt" or self.threshold_at_zero
+        if not has_meaning:
             found["no threshold"] = (
                 "r_t is undefined for this loss: it counts the sign of D, but 0 is not the loss's decision "
                 "threshold. Use the heuristic 'relative', or 'rv' with a held-out part of the data."
@@ -132,7 +133,7 @@ class AdaptiveProbability(MeasuredProbability):
                 f"{self.r:.2f}: the augmentations cannot hold the overfitting back. Add data, raise gamma, or use "
                 "a smaller discriminator; raising p_max lets augmentations leak into the generated images."
             )
-        if self._negative_images >= long:
+        if has_meaning and self._negative_images >= long:
             found["r below 0"] = (
                 f"{name} has been below 0 for {self._negative_images / 1000:.0f} kimg: the discriminator is losing "
                 "on its training images. Lower gamma, raise its learning rate or capacity, or use fewer "

@@ -12,7 +12,6 @@ LONGEST = 350
 TESTED_ELSEWHERE = {
     "adavit/__main__.py": "tests/cli/test_main.py",  # three lines that call the command line
     "adavit/data/small_set/objects.py": "tests/adavit/data/small_set/test_images.py",  # by a digest
-    "adavit/diagnostics/discriminator/summary.py": "tests/cli/test_inspect.py",  # its words
     "adavit/training/trained_networks.py": "tests/cli/test_inspect.py",  # bad files
     "adavit/features/library.py": "tests/adavit/features/test_timm_networks.py",  # an interface
     "adavit/metrics/measure.py": "tests/adavit/metrics/test_measures.py",  # an interface

@@ -188,6 +188,12 @@ def test_warning_when_the_loss_has_no_threshold() -> None:
     assert AdaptiveProbability(heuristic="relative", threshold_at_zero=False).alarms() == {}
 
 
+def test_without_a_threshold_a_negative_r_t_is_not_taken_for_a_loss() -> None:
+    probability = AdaptiveProbability(threshold_at_zero=False, warn_after_kimg=1.0)
+    feed(probability, 1024, 8, train=NEGATIVE)
+    assert list(probability.alarms()) == ["no threshold"]
+
+
 @pytest.mark.parametrize(
     ("keywords", "message"),
     [

@@ -134,6 +134,16 @@ def test_a_resnet_gets_what_applies_to_it(adavit: Adavit, pictures: Path) -> Non
     assert unknown in seen.out.splitlines()
 
 
+def test_of_a_loss_without_a_threshold_no_sign_is_told(adavit: Adavit, pictures: Path) -> None:
+    flags = ["--set", "training.loss=relativistic", "--heuristic", "rt"]
+    trained = adavit("train", "--data", pictures, "--out", "run", *flags, *TINY)
+    assert trained.code == 0, trained.err
+    seen = adavit("inspect", "run", "--images", "8")
+    assert seen.code == 0, seen.err
+    assert "above 0" not in seen.out
+    assert "Warning: r_t is undefined for this loss" in seen.out
+
+
 @pytest.mark.slow
 def test_a_critic_on_frozen_features_is_asked_head_by_head(
     adavit: Adavit, pictures: Path, mobilenet: Path
