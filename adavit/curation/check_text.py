@@ -224,8 +224,9 @@ def expectation_lines(check: DataCheck) -> list[str]:
     if check.floor is not None:
         half = check.floor.half
         lines.append(
-            f"Floor: {half:,} real images score fd_random {check.floor.fd_random:.3g} against {half:,} others; no"
-            " generator can be told to be better than that."
+            f"Floor: {half:,} real images score fd_random {check.floor.fd_random:.3g} against {half:,} others at"
+            f" {check.images.resolution} px. It compares with {half:,} generated images against {half:,} real ones at"
+            " that size; more of either score lower."
         )
     return [*lines, MEASURED]
 

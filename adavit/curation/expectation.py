@@ -1,4 +1,4 @@
-"""What figures can be expected of a set: the floor that its size sets, and what was measured on others."""
+"""What figures can be expected of a set: what its own images score, and what was measured on others."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ MEASURED = (
 
 @dataclass(frozen=True)
 class Floor:
-    """What real images score against other real images of the set.
+    """What real images score against as many other real images of the set.
 
     Attributes:
         half: Images on each side.
@@ -35,7 +35,10 @@ class Floor:
 
 
 def floor_of(images: np.ndarray, indices: Sequence[int], *, seed: int = 0) -> Floor | None:
-    """The score of one half of some images against the other: a generator of as many images can hardly be told better.
+    """The score of one half of some images against the other.
+
+    It compares with as many generated images against as many real ones, at the same size in pixels: of fewer images the
+    distance is larger, so that a run, which takes more of both, scores lower at the same quality.
 
     Args:
         images: uint8 [N, C, H, W]; may be memory-mapped.

@@ -30,6 +30,7 @@ def test_every_finding_has_its_sentence(check: DataCheck) -> None:
         "1 image is of one colour, or nearly: a/blank.png.",
         "2 classes, from 9 images (b) to 12 (a), 1.3 times as many",
         "Floor: 8 real images score fd_random",
+        "against 8 others at 32x32 px. It compares with 8 generated images against 8 real ones at that size; more of",
     ):
         assert words in text
 

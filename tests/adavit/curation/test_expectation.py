@@ -23,6 +23,14 @@ def test_the_floor_is_the_distance_of_two_halves() -> None:
     assert floor_of(images, range(7)) is None
 
 
+def test_larger_samples_of_real_images_score_below_it() -> None:
+    images = blobs(200, side=16)
+    found = floor_of(images, range(40))
+    assert found is not None
+    features = RandomFeatures()(torch.from_numpy(images))
+    assert frechet_distance(features[40:], features[:40]) < 0.8 * found.fd_random
+
+
 def test_a_copy_in_the_other_half_would_lower_it() -> None:
     images = blobs(20, side=16)
     doubled = np.concatenate([images, images])
