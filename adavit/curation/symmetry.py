@@ -41,7 +41,7 @@ class SymmetryTest:
     Attributes:
         key: Of the augmentation.
         words: What was done to the images.
-        images: How many it was tried on.
+        images: How many it was tried on, copies counted as one.
         accuracy: Share of right answers on images that it had not learnt from, 0.5 where it guesses.
         low: Start of the interval of 99%.
         high: Its end.
@@ -82,23 +82,22 @@ def find_symmetries(
     """
     drawn = torch.randperm(len(images), generator=generator_for(seed, "symmetry images", 0))
     chosen = np.sort(drawn[:MOST_IMAGES].numpy())
-    if len(np.unique(groups[chosen])) < FEWEST:
+    numbers, group_of = np.unique(groups[chosen], return_inverse=True)
+    if len(numbers) < FEWEST:
         return []
     is_coloured = images.shape[1] > 1
     asked = [each for each in TRANSFORMATIONS if is_coloured or not each.needs_colour]
     small = prepared(images, chosen)
-    folds = _folds(groups[chosen], seed)
+    folds = _folds(group_of, seed)
     results = []
     for done, transformation in enumerate(asked, start=1):
         stream = generator_for(seed, f"symmetry {transformation.key}", 0)
         right = _right_answers(*transformation.versions(small, stream), folds, stream)
-        # An image is one trial, though it is judged twice: the two answers are not independent.
-        low, high = wilson_interval(float(right.sum()), len(right), z=QUANTILE)
-        results.append(
-            SymmetryTest(
-                transformation.key, transformation.words, len(right), float(right.mean()), low, high
-            )
-        )
+        # An image is judged twice and its copies too, but they are one trial: those answers are not independent.
+        trials = np.bincount(group_of, right) / np.bincount(group_of)
+        low, high = wilson_interval(float(trials.sum()), len(trials), z=QUANTILE)
+        key, words, accuracy = transformation.key, transformation.words, float(trials.mean())
+        results.append(SymmetryTest(key, words, len(trials), accuracy, low, high))
         if progress is not None:
             progress(done, len(asked))
     return results
@@ -133,11 +132,11 @@ def prepared(images: np.ndarray, chosen: np.ndarray) -> Tensor:
     return torch.cat(parts).contiguous()
 
 
-def _folds(groups: np.ndarray, seed: int) -> Tensor:
-    """The part of each image, int64 [n] from 0 to FOLDS - 1; those of a group share it."""
-    numbers, inverse = np.unique(groups, return_inverse=True)
-    order = torch.randperm(len(numbers), generator=generator_for(seed, "symmetry folds", 0))
-    return (order % FOLDS)[torch.from_numpy(inverse.reshape(-1))]
+def _folds(group_of: np.ndarray, seed: int) -> Tensor:
+    """The part of each image by its group, numbered from 0: int64 [n] from 0 to FOLDS - 1."""
+    count = int(group_of.max()) + 1
+    order = torch.randperm(count, generator=generator_for(seed, "symmetry folds", 0))
+    return (order % FOLDS)[torch.from_numpy(group_of)]
 
 
 def _right_answers(

@@ -35,6 +35,15 @@ def test_copies_are_not_learnt_by_heart() -> None:
     assert (xflip.key, xflip.accuracy) == ("xflip", pytest.approx(0.5))
 
 
+def test_copies_are_one_trial_together() -> None:
+    base = find_symmetries(blobs(25, side=16), np.arange(25))
+    copied = find_symmetries(np.repeat(blobs(25, side=16), 40, 0), np.repeat(np.arange(25), 40))
+    assert {each.images for each in copied} == {25}
+    assert {each.verdict for each in copied} == {"cannot be told"}
+    for one, other in zip(base, copied, strict=True):
+        assert other.high - other.low == pytest.approx(one.high - one.low, abs=0.02)
+
+
 def test_few_images_leave_it_open() -> None:
     xflip, *_ = find_symmetries(blobs(24), np.arange(24))
     assert (xflip.key, xflip.verdict) == ("xflip", "cannot be told")
