@@ -28,6 +28,7 @@ class DataCheck:
         files: What the headers of its files say.
         seen: What one look at each image showed.
         alike: Pairs that link near copies, mirrored ones too; of equal images the first alone takes part.
+        twins: Mirrored pairs of two classes. They are no copies: a mirrored b is a d.
         clusters: Groups of indices of copies of either kind, each ascending.
         symmetries: One test for each transformation; none of a set that is too small.
         floor: What real images score; None of a set that is too small.
@@ -38,6 +39,7 @@ class DataCheck:
     files: list[FileFacts]
     seen: Glance
     alike: list[AlikePair]
+    twins: list[AlikePair]
     clusters: list[list[int]]
     symmetries: list[SymmetryTest]
     floor: Floor | None
@@ -54,11 +56,13 @@ class DataCheck:
 
     @property
     def across(self) -> list[list[int]]:
-        """Clusters that stand in more than one class."""
+        """Groups of copies that are not mirrored and stand in more than one class."""
         labels = self.images.labels
         if labels is None:
             return []
-        return [group for group in self.clusters if len({int(labels[at]) for at in group}) > 1]
+        unmirrored = [pair for pair in self.alike if not pair.mirrored]
+        found = clusters(len(self.images), _links(self.seen.equal, unmirrored))
+        return [group for group in found if len({int(labels[at]) for at in group}) > 1]
 
     @property
     def suspicious(self) -> list[tuple[str, str]]:
@@ -105,21 +109,32 @@ def check_data(opened: SourceSet, given: str, *, seed: int, console: Console) ->
         files = read_facts(opened.files, threads)
     seen = glance(images.images, images.labels, images.classes, inside=images.inside)
     apart = {index for group in seen.equal for index in group[1:]} | set(seen.blank)
-    alike = find_alike(
+    pairs = find_alike(
         images.images,
         [index for index in range(len(images)) if index not in apart],
         progress=console.activity,
     )
-    links = [(group[0], other) for group in seen.equal for other in group[1:]]
-    found = clusters(len(images), [*links, *((pair.first, pair.second) for pair in alike)])
+    twins = [pair for pair in pairs if _are_twins(pair, images.labels)]
+    alike = [pair for pair in pairs if not _are_twins(pair, images.labels)]
     groups = np.arange(len(images))
-    for group in found:
+    # Twins too, though they are no copies: who has learnt from one knows the other mirrored.
+    for group in clusters(len(images), _links(seen.equal, pairs)):
         groups[group] = group[0]
     symmetries = find_symmetries(
         images.images, groups, seed=seed, progress=partial(console.activity, "testing symmetries")
     )
     floor = floor_of(images.images, np.unique(groups).tolist(), seed=seed)
-    return DataCheck(given, images, files, seen, alike, found, symmetries, floor)
+    copies = clusters(len(images), _links(seen.equal, alike))
+    return DataCheck(given, images, files, seen, alike, twins, copies, symmetries, floor)
+
+
+def _are_twins(pair: AlikePair, labels: np.ndarray | None) -> bool:
+    return pair.mirrored and labels is not None and labels[pair.first] != labels[pair.second]
+
+
+def _links(equal: Sequence[Sequence[int]], pairs: Sequence[AlikePair]) -> list[tuple[int, int]]:
+    of_equal = [(group[0], other) for group in equal for other in group[1:]]
+    return [*of_equal, *((pair.first, pair.second) for pair in pairs)]
 
 
 def names_of(check: DataCheck, indices: Sequence[int]) -> list[str]:

@@ -83,7 +83,13 @@ def build_page(check: DataCheck) -> str:
     )
     lines = dict(sections(check))
     counts = check.seen.class_counts
-    across = {group[0] for group in check.across}
+    across = {index for group in check.across for index in group}
+    groups = [
+        ("" if across.isdisjoint(group) else "in more than one class", group)
+        for group in check.clusters
+    ]
+    groups.sort(key=lambda each: not each[0])
+    groups += [("that mirror each other", [pair.first, pair.second]) for pair in check.twins]
     return environment.get_template("check.html.j2").render(
         style=_template("check.css"),
         title=check.images.name,
@@ -92,14 +98,10 @@ def build_page(check: DataCheck) -> str:
         files=file_lines(check, by_name=False)[1:],
         copies=copy_lines(check, by_name=False),
         clusters=[
-            (
-                "in more than one class" if group[0] in across else "",
-                [_picture(check, index) for index in group[:OF_CLUSTER]],
-                len(group),
-            )
-            for group in sorted(check.clusters, key=lambda each: each[0] not in across)[:CLUSTERS]
+            (words, _shown(check, group[:OF_CLUSTER]), len(group))
+            for words, group in groups[:CLUSTERS]
         ],
-        clusters_left=max(0, len(check.clusters) - CLUSTERS),
+        clusters_left=max(0, len(groups) - CLUSTERS),
         pixels=lines["Pixels"],
         flawed=[
             (words, _shown(check, found[:OTHERS]), len(found))

@@ -105,8 +105,6 @@ def copy_lines(check: DataCheck, *, by_name: bool = True) -> list[str]:
         check: What was found.
         by_name: Whether some of each are named.
     """
-    if not check.clusters:
-        return ["None, neither equal pixels nor near ones, nor mirrored."]
     near, mirrored = (
         [[pair.first, pair.second] for pair in check.alike if pair.mirrored == flipped]
         for flipped in (False, True)
@@ -132,10 +130,18 @@ def copy_lines(check: DataCheck, *, by_name: bool = True) -> list[str]:
             "pictures stand in more than one class",
             check.across,
         ),
+        (
+            len(check.twins),
+            "image mirrors one of another class, which is not taken for a copy (b and d are two letters)",
+            "images mirror ones of other classes, which are not taken for copies (b and d are two letters)",
+            [[pair.first, pair.second] for pair in check.twins],
+        ),
     ):
         if count:
             names = f": {_groups(check, groups)}" if by_name else ""
             lines.append(f"{counted(count, one, many)}{names}.")
+    if not check.clusters:
+        return ["None, neither equal pixels nor near ones, nor mirrored.", *lines]
     left = counted(check.effective, "image is", "images are")
     return [
         *lines,
@@ -265,6 +271,7 @@ def as_record(check: DataCheck) -> dict[str, Any]:
         ],
         "clusters": by_name(check.clusters),
         "clusters_across_classes": by_name(check.across),
+        "mirrored_across_classes": by_name([[pair.first, pair.second] for pair in check.twins]),
         "near_constant": names_of(check, seen.blank),
         "very_dark": names_of(check, seen.dark),
         "frames": {

@@ -62,7 +62,7 @@ def write_cleaned(check: DataCheck, opened: SourceSet, out: Path) -> Cleaned:
     """Writes what is worth training on: links to the files of a folder where the disk has them, else copies.
 
     Of a cluster of copies the file with most pixels is kept, then the one of the best JPEG quality, then the first;
-    of one that stands in several classes none, as nobody knows which of them is right.
+    of those that show the same in several classes none, as nobody knows which of them is right.
 
     Args:
         check: Of the set.
@@ -84,8 +84,8 @@ def write_cleaned(check: DataCheck, opened: SourceSet, out: Path) -> Cleaned:
     doubtful = {index for group in check.across for index in group}
     copies: set[int] = set()
     for group in check.clusters:
-        if not doubtful & set(group):
-            copies |= set(group) - {max(group, key=worth)}
+        if certain := set(group) - doubtful:
+            copies |= certain - {max(certain, key=worth)}
     blank = set(check.seen.blank) - copies - doubtful
     left_out = copies | doubtful | blank
     kept = [at for at in range(len(check.images)) if at not in left_out]

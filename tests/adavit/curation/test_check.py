@@ -6,6 +6,8 @@ import pytest
 from adavit.curation.check import DataCheck, check_data
 from adavit.curation.source_set import open_set
 from adavit.runtime.console import SilentConsole
+from tests.adavit.curation.conftest import textured
+from tests.references.data_files import encode, write_folder
 
 
 def checked(source: Path) -> DataCheck:
@@ -40,6 +42,16 @@ def test_what_was_planted_is_found(spoilt: Path) -> None:
     assert [each.name for each in found.low_quality] == ["a/near_06.jpg"]
     assert found.floor is not None
     assert found.floor.half == 8
+
+
+def test_mirrored_twins_of_two_classes_are_no_copies_and_yet_one_trial(tmp_path: Path) -> None:
+    files = {f"b/{index:02d}.png": encode(textured(index)) for index in range(24)}
+    files |= {f"d/{index:02d}.png": encode(textured(index)[:, ::-1]) for index in range(12)}
+    found = checked(write_folder(tmp_path / "set", files))
+    assert (found.alike, found.clusters, found.across) == ([], [], [])
+    assert len(found.twins) == 12
+    assert found.effective == 36
+    assert {each.images for each in found.symmetries} == {24}
 
 
 def test_a_named_set_is_checked_without_files(

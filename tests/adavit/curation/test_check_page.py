@@ -7,6 +7,7 @@ import pytest
 
 from adavit.curation.check import DataCheck
 from adavit.curation.check_page import build_page
+from adavit.curation.likeness import AlikePair
 from tests.adavit.curation.test_check import checked
 from tests.browser import MARKS, opened_browser, requested
 
@@ -29,6 +30,11 @@ def test_the_page_shows_what_was_found_and_asks_for_nothing(check: DataCheck) ->
     if check.symmetries:
         assert page.count('class="card test"') == len(check.symmetries)
     assert page.count("data:image/png;base64,") > 20
+
+
+def test_mirrored_twins_are_shown_after_the_copies(check: DataCheck) -> None:
+    page = build_page(replace(check, twins=[AlikePair(7, 9, mirrored=True, correlation=1.0)]))
+    assert page.index("2 images in more than one class") < page.index("2 images that mirror each")
 
 
 def test_labels_are_compared_as_often_for_many_clusters_as_for_few(

@@ -8,7 +8,9 @@ from PIL import Image
 from adavit.curation.check import DataCheck
 from adavit.curation.check_text import as_record, as_text, sections
 from adavit.curation.symmetry import SymmetryTest
+from tests.adavit.curation.conftest import textured
 from tests.adavit.curation.test_check import checked
+from tests.references.data_files import encode, write_folder
 
 
 @pytest.fixture
@@ -62,6 +64,21 @@ def test_the_record_names_everything_and_is_json(check: DataCheck) -> None:
     assert record["clusters_across_classes"] == [["a/00.png", "b/leaked_00.png"]]
     assert record["classes"] == {"a": 12, "b": 9}
     assert {pair["mirrored"] for pair in record["alike"]} == {True, False}
+
+
+def test_mirrored_twins_of_two_classes_are_told_and_called_no_copies(tmp_path: Path) -> None:
+    files = {f"b/{index:02d}.png": encode(textured(index)) for index in range(6)}
+    files |= {f"d/{index:02d}.png": encode(textured(index)[:, ::-1]) for index in range(2)}
+    found = checked(write_folder(tmp_path / "set", files))
+    assert dict(sections(found))["Copies"] == [
+        "None, neither equal pixels nor near ones, nor mirrored.",
+        "2 images mirror ones of other classes, which are not taken for copies (b and d are two letters):"
+        " b/00.png = d/00.png; b/01.png = d/01.png.",
+    ]
+    assert as_record(found)["mirrored_across_classes"] == [
+        ["b/00.png", "d/00.png"],
+        ["b/01.png", "d/01.png"],
+    ]
 
 
 def test_one_image_is_one(tmp_path: Path) -> None:

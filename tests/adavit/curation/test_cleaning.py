@@ -14,7 +14,7 @@ from adavit.data.reading import DEFAULT_READING, Reading
 from adavit.errors import UserError
 from adavit.runtime.console import SilentConsole
 from tests.adavit.curation.conftest import textured
-from tests.references.data_files import encode
+from tests.references.data_files import encode, write_folder
 
 
 def cleaned(source: Path, out: Path, reading: Reading = DEFAULT_READING) -> Cleaned:
@@ -52,6 +52,31 @@ def test_a_cleaned_folder_lacks_what_is_wrong_and_nothing_else(
     assert kept == {name: content for name, content in before.items() if name not in LEFT_OUT}
     assert files_of(spoilt) == before
     assert load_images(str(tmp_path / "out")).classes == ("a", "b")
+
+
+def test_mirrored_twins_of_two_classes_are_two_things_and_stay(tmp_path: Path) -> None:
+    drawings = {f"b/{index:02d}.png": textured(index) for index in range(18)}
+    drawings |= {f"d/{index:02d}.png": textured(index)[:, ::-1] for index in range(12)}
+    drawings |= {f"d/{index}.png": textured(index) for index in range(18, 24)}
+    source = write_folder(tmp_path / "in", {name: encode(each) for name, each in drawings.items()})
+    made = cleaned(source, tmp_path / "out")
+    assert made == Cleaned(files=36, copies=0, doubtful=0, blank=0, unreadable=0, staying=0)
+
+
+def test_of_a_picture_in_two_classes_the_mirrored_copies_of_one_are_cleaned_as_others(
+    tmp_path: Path,
+) -> None:
+    drawings = {
+        "a/in_both.png": textured(0),
+        "b/in_both.png": textured(0),
+        "a/mirrored.png": textured(0)[:, ::-1],
+        "a/mirrored_again.png": textured(0)[:, ::-1],
+    }
+    drawings |= {f"{index % 2}/{index}.png": textured(index) for index in range(2, 8)}
+    source = write_folder(tmp_path / "in", {name: encode(each) for name, each in drawings.items()})
+    made = cleaned(source, tmp_path / "out")
+    assert (made.doubtful, made.copies) == (2, 1)
+    assert not (tmp_path / "out/a/mirrored_again.png").exists()
 
 
 def test_a_cleaned_zip_has_the_bytes_of_its_files(spoilt: Path, tmp_path: Path) -> None:
