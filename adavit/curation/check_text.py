@@ -187,8 +187,10 @@ def _classes(check: DataCheck) -> list[str]:
         f"{len(counts)} classes, from {counted(smallest, 'image', 'images')} ({printable(least)}) to {largest:,}"
         f" ({printable(most)}), {check.seen.imbalance:.1f} times as many"
     )
-    remedy = "; adavit data subset --balanced evens them out" if largest >= 2 * smallest else ""
-    return [f"{line}{remedy}."]
+    if largest < 2 * smallest:
+        return [f"{line}."]
+    subset = f"adavit data subset {quoted(check.given)} --count N --balanced --out EVEN"
+    return [f"{line}; {subset} evens them out."]
 
 
 def symmetry_lines(check: DataCheck) -> list[str]:

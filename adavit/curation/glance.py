@@ -12,8 +12,9 @@ import numpy as np
 
 from adavit.curation.borders import Frame, find_frame, may_be_framed
 from adavit.data.digests import image_digest
+from adavit.data.files.members import printable
 from adavit.data.files.resize import Box
-from adavit.runtime.wording import counted
+from adavit.runtime.wording import counted, listed
 
 READ_ROWS = 512
 """Images that are looked at together."""
@@ -48,7 +49,8 @@ class Glance:
         blank: Indices of near-constant images.
         dark: Indices of very dark ones that are not blank.
         frames: Frames by the index of their image.
-        class_counts: Images of each class by its name; empty without classes.
+        class_counts: Images of each class that has any, by its name; empty without classes.
+        empty: Names of the other classes, as none of their images was looked at.
     """
 
     count: int
@@ -58,6 +60,7 @@ class Glance:
     dark: list[int] = field(default_factory=list)
     frames: dict[int, Frame] = field(default_factory=dict)
     class_counts: dict[str, int] = field(default_factory=dict)
+    empty: list[str] = field(default_factory=list)
 
     @property
     def copies(self) -> int:
@@ -66,7 +69,7 @@ class Glance:
 
     @property
     def imbalance(self) -> float:
-        """Images of the largest class for each one of the smallest; 1 without classes."""
+        """Images of the largest class for each one of the smallest that has any; 1 without classes."""
         counts = self.class_counts.values()
         return max(counts) / min(counts) if counts else 1.0
 
@@ -109,12 +112,13 @@ def glance(
             if frame is not None:
                 frames[int(index)] = frame
     equal = _equal(images, groups.values())
-    across, counts = [], {}
+    across, counts, empty = [], {}, []
     if labels is not None:
         across = [group for group in equal if len({int(labels[index]) for index in group}) > 1]
         found = Counter(labels[indices].tolist())
         counts = {classes[label]: found[label] for label in sorted(found)}
-    return Glance(len(indices), equal, across, blank, dark, frames, counts)
+        empty = [name for name in classes if name not in counts]
+    return Glance(len(indices), equal, across, blank, dark, frames, counts, empty)
 
 
 def _frame(image: np.ndarray, inside: Box | None) -> Frame | None:
@@ -167,7 +171,14 @@ def advice(seen: Glance, quoted: str, *, conditional: bool) -> list[str]:
         conditional: Whether classes are learnt.
     """
     lines = []
-    check = f"adavit data check {quoted}"
+    check, subset = f"adavit data check {quoted}", f"adavit data subset {quoted}"
+    if conditional and seen.empty:
+        classes = counted(len(seen.empty), "class has", "classes have")
+        lines.append(
+            f"{classes} no image to train on ({listed(map(printable, seen.empty))}) and cannot be learnt; a larger"
+            f" --subset or a smaller --val-fraction gives them some, and {subset} --count N --balanced --out EVEN as"
+            " many of each."
+        )
     if conditional and seen.across:
         pictures = counted(len(seen.across), "picture stands", "pictures stand")
         lines.append(f"{pictures} in more than one class; {check} names them.")
@@ -188,7 +199,7 @@ def advice(seen: Glance, quoted: str, *, conditional: bool) -> list[str]:
     if conditional and seen.imbalance >= UNEQUAL:
         lines.append(
             f"the largest class has {seen.imbalance:.0f} times the images of the smallest, which will be"
-            f" drawn worst; adavit data subset {quoted} --count N --balanced evens them out."
+            f" drawn worst; {subset} --count N --balanced --out EVEN evens them out."
         )
     return [f"Warning: {line}" for line in lines[:3]]
 

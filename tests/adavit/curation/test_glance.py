@@ -46,6 +46,7 @@ def test_only_chosen_images_count() -> None:
     chosen = np.array([0, 1, 2, 3, 4, 5])
     seen = glance(images, labels, ["a", "b"], chosen=chosen)
     assert (seen.count, seen.equal, seen.class_counts) == (6, [], {"a": 6})
+    assert (seen.empty, seen.imbalance) == (["b"], 1.0)
     assert glance(images, labels, ["a", "b"]).across == [[1, 6]]
 
 
@@ -83,6 +84,16 @@ def test_advice_is_three_lines_at_most_with_what_to_do() -> None:
     assert not any("class" in line for line in unconditional)
     unequal = Glance(300, class_counts={"cat": 290, "dog": 10})
     assert "29 times" in advice(unequal, "mine", conditional=True)[0]
+
+
+def test_classes_without_an_image_to_train_on_are_named_where_classes_are_learnt() -> None:
+    seen = Glance(300, across=[[0, 1]], class_counts={"cat": 300}, empty=["dog", "a\nb"])
+    (line,) = advice(seen, "mine", conditional=True)[:1]
+    assert line == (
+        "Warning: 2 classes have no image to train on (dog, a\\nb) and cannot be learnt; a larger --subset or a smaller"
+        " --val-fraction gives them some, and adavit data subset mine --count N --balanced --out EVEN as many of each."
+    )
+    assert advice(seen, "mine", conditional=False) == []
 
 
 def test_few_flaws_in_a_large_set_are_not_worth_a_line() -> None:

@@ -42,3 +42,9 @@ def test_a_resumed_run_does_not_look_again(tiny: Tiny, doubled: Path) -> None:
 def test_images_that_do_not_train_do_not_count(tiny: Tiny, doubled: Path) -> None:
     few = tiny({"metrics": {"names": []}, "data": {"subset": 2, "val_fraction": 0}})
     assert advice_on(load_workload(few, Told())) == []
+
+
+def test_a_class_that_the_split_leaves_without_images_is_named(tiny: Tiny, pictures: Path) -> None:
+    images = {"subset": 1, "val_fraction": 0, "cond": True}
+    (line,) = advice_on(load_workload(tiny({"metrics": {"names": []}, "data": images}), Told()))
+    assert line.startswith("Warning: 1 class has no image to train on (")
