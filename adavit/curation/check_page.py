@@ -19,6 +19,7 @@ from adavit.curation.check_text import (
     expectation_lines,
     file_lines,
     headline,
+    pixel_lines,
     sections,
 )
 from adavit.curation.symmetry import SymmetryTest, prepared, switched_off
@@ -102,7 +103,7 @@ def build_page(check: DataCheck) -> str:
             for words, group in groups[:CLUSTERS]
         ],
         clusters_left=max(0, len(groups) - CLUSTERS),
-        pixels=lines["Pixels"],
+        pixels=pixel_lines(check, by_name=False),
         flawed=[
             (words, _shown(check, found[:OTHERS]), len(found))
             for words, found in (

@@ -34,7 +34,7 @@ def sections(check: DataCheck) -> list[Section]:
     found = [
         ("Files", file_lines(check)),
         ("Copies", copy_lines(check)),
-        ("Pixels", _pixels(check)),
+        ("Pixels", pixel_lines(check)),
         ("Classes", _classes(check)),
         ("Symmetries", [*symmetry_lines(check), *advice_lines(check)]),
         ("What to expect", expectation_lines(check)),
@@ -155,24 +155,43 @@ def _groups(check: DataCheck, groups: Sequence[Sequence[int]]) -> str:
     return shown + (f"; and {len(groups) - 4:,} more" if len(groups) > 4 else "")
 
 
-def _pixels(check: DataCheck) -> list[str]:
+def pixel_lines(check: DataCheck, *, by_name: bool = True) -> list[str]:
+    """Which images are of one colour, very dark or framed.
+
+    Args:
+        check: What was found.
+        by_name: Whether some of each are named.
+    """
     seen, lines = check.seen, []
-    for found, what in (
-        (seen.blank, "of one colour, or nearly"),
-        (seen.dark, "very dark"),
+    for found, one, many, remedy in (
+        (
+            seen.blank,
+            "image is of one colour, or nearly",
+            "images are of one colour, or nearly",
+            "",
+        ),
+        (seen.dark, "image is very dark", "images are very dark", ""),
+        (
+            list(seen.frames),
+            "image has a frame of one colour, which would be learnt",
+            "images have a frame of one colour, which would be learnt",
+            f" adavit data crop {quoted(check.given)} --trim --out TRIMMED cuts frames away.",
+        ),
     ):
         if found:
-            images = counted(len(found), "image is", "images are")
-            lines.append(f"{images} {what}: {listed(names_of(check, found))}.")
-    if seen.frames:
-        images = counted(len(seen.frames), "image has", "images have")
+            names = f": {listed(names_of(check, found))}" if by_name else ""
+            lines.append(f"{counted(len(found), one, many)}{names}.{remedy}")
+    if not lines:
         lines.append(
-            f"{images} a frame of one colour, which would be learnt: {listed(names_of(check, list(seen.frames)))}."
-            f" adavit data crop {quoted(check.given)} --trim --out TRIMMED cuts frames away."
+            "No near-constant or very dark images, and no frames of one colour (text is not looked for)."
         )
-    return lines or [
-        "No near-constant or very dark images, and no frames of one colour (text is not looked for)."
-    ]
+    height, width = check.images.resolution
+    if any(each.size[0] > width or each.size[1] > height for each in check.files):
+        lines.append(
+            f"Images were looked at as {check.images.resolution} px, where a frame thinner than a pixel is not seen; a"
+            " larger --resolution looks closer."
+        )
+    return lines
 
 
 def _classes(check: DataCheck) -> list[str]:

@@ -32,6 +32,10 @@ def test_the_page_shows_what_was_found_and_asks_for_nothing(check: DataCheck) ->
     assert page.count("data:image/png;base64,") > 20
 
 
+def test_the_page_says_at_which_size_frames_were_looked_for(check: DataCheck) -> None:
+    assert "Images were looked at as 32x32 px" in build_page(check)
+
+
 def test_mirrored_twins_are_shown_after_the_copies(check: DataCheck) -> None:
     page = build_page(replace(check, twins=[AlikePair(7, 9, mirrored=True, correlation=1.0)]))
     assert page.index("2 images in more than one class") < page.index("2 images that mirror each")

@@ -66,6 +66,26 @@ def test_the_record_names_everything_and_is_json(check: DataCheck) -> None:
     assert {pair["mirrored"] for pair in record["alike"]} == {True, False}
 
 
+def test_where_images_were_made_smaller_it_is_told_at_which_size_frames_were_looked_for(
+    tmp_path: Path,
+) -> None:
+    def pixel_section(side: int) -> list[str]:
+        framed = [textured(index, side, side).copy() for index in range(4)]
+        for image in framed:
+            image[:1] = image[-1:] = image[:, :1] = image[:, -1:] = 255
+        files = {f"{index}.png": encode(each) for index, each in enumerate(framed)}
+        folder = write_folder(tmp_path / str(side), files)
+        return dict(sections(checked(folder)))["Pixels"]
+
+    assert pixel_section(256) == [
+        "No near-constant or very dark images, and no frames of one colour (text is not looked for).",
+        "Images were looked at as 32x32 px, where a frame thinner than a pixel is not seen; a larger --resolution"
+        " looks closer.",
+    ]
+    (line,) = pixel_section(32)
+    assert line.startswith("4 images have a frame of one colour")
+
+
 def test_mirrored_twins_of_two_classes_are_told_and_called_no_copies(tmp_path: Path) -> None:
     files = {f"b/{index:02d}.png": encode(textured(index)) for index in range(6)}
     files |= {f"d/{index:02d}.png": encode(textured(index)[:, ::-1]) for index in range(2)}
