@@ -105,7 +105,7 @@ def write_cleaned(check: DataCheck, opened: SourceSet, out: Path) -> Cleaned:
             else:
                 written = writer.add(name, _content(file))
             origins[written] = name
-        writer.add_labels(labels_of_made(origins, opened.labels))
+        writer.add_labels(labels_of_made(origins, opened.labels, has_classes=opened.has_classes))
 
     def in_what_stays(found: Iterable[SourceImage | None]) -> int:
         return sum(file is not None and file.name in files for file in found)

@@ -1,6 +1,6 @@
 """New sets made of a set: images cut, or some of them drawn, written as PNG under their names."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -94,16 +94,20 @@ def crop(
         check_names(names, out, "--out")
         labels = labels_given(collection)
         origins: dict[str, str] = {}
+        readable = []
         with written_set(out, "--out", source) as writer:
             writer.expect(names)
             white = white_of_whole(files, scale_16bit)
-            for done, (file, name) in enumerate(zip(files, names, strict=True), start=1):
-                for written in _cut_file(file, name, cut, white, writer, made):
-                    origins[written] = file.name
-                console.activity("cutting", done, len(files))
+            for at, (file, name) in enumerate(zip(files, names, strict=True)):
+                parts = _cut_file(file, name, cut, white, writer, made)
+                if parts is not None:
+                    readable.append(at)
+                    origins |= dict.fromkeys(parts, file.name)
+                console.activity("cutting", at + 1, len(files))
             if not origins:
                 raise _nothing_cut(collection.source, cut, made.skipped)
-            writer.add_labels(labels_of_made(origins, labels))
+            has_classes = collection.labels(readable).indices is not None
+            writer.add_labels(labels_of_made(origins, labels, has_classes=has_classes))
     made.written = len(origins)
     return made
 
@@ -131,19 +135,24 @@ def _names_to_write(collection: Collection, files: Sequence[SourceImage]) -> lis
 
 def _cut_file(
     file: SourceImage, name: str, cut: Cut, white: int | None, writer: SetWriter, made: Derived
-) -> Iterator[str]:
-    """Writes the parts of an image, named after `name`; gives the names that they have got."""
+) -> list[str] | None:
+    """Writes the parts of an image, named after `name`.
+
+    Returns:
+        The names that they have got; None where it cannot be read.
+    """
     try:
         image = _whole(file, white, made)
     except Unreadable as error:
         made.skipped.append(Skipped(printable(file.name), str(error)))
-        return
-    count = 0
-    for ending, part in cut.parts(file.name, image.planes):
-        count += 1
-        yield writer.add_image(name, part, image.discriminator_saw, ending)
-    if not count:
+        return None
+    written = [
+        writer.add_image(name, part, image.discriminator_saw, ending)
+        for ending, part in cut.parts(file.name, image.planes)
+    ]
+    if not written:
         made.skipped.append(Skipped(printable(file.name), _NO_PART))
+    return written
 
 
 def _whole(file: SourceImage, white: int | None, made: Derived) -> Decoded:
@@ -219,7 +228,9 @@ def subset(
                 written = writer.add_image(name, image.planes, image.discriminator_saw)
                 origins[written] = file.name
                 console.activity("writing", done, len(chosen))
-            writer.add_labels(labels_of_made(origins, opened.labels))
+            writer.add_labels(
+                labels_of_made(origins, opened.labels, has_classes=opened.has_classes)
+            )
     made.written = len(origins)
     return made
 

@@ -12,7 +12,7 @@ from adavit.data.dataset import LoadArguments, open_images
 from adavit.data.files.collection import Collection, SourceImage
 from adavit.data.files.members import normal, printable
 from adavit.data.image_set import ImageSet
-from adavit.data.labels import read_label_file
+from adavit.data.labels import labels_from_file, labels_from_folders, read_label_file
 from adavit.data.unusable_source import source_called
 
 
@@ -33,6 +33,11 @@ class SourceSet:
     labels: dict[str, int] | None
     folder: Path | None
     has_files: bool
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether its images have classes."""
+        return self.images.labels is not None
 
     def file_of(self, index: int) -> SourceImage:
         """The file of an image; frames of one file share it."""
@@ -64,21 +69,29 @@ def labels_given(collection: Collection) -> dict[str, int] | None:
 
 
 def labels_of_made(
-    names: Mapping[str, str], given: Mapping[str, int] | None
+    names: Mapping[str, str], given: Mapping[str, int] | None, *, has_classes: bool
 ) -> dict[str, int] | None:
     """Labels for what was made of files.
+
+    A set without classes gets none from some of its images: the one beside its sub-folders, or without a label, may
+    not be among them.
 
     Args:
         names: Of the file by the name of what was made of it.
         given: As `labels_given` gives them.
+        has_classes: Whether the set does that the files are of.
 
     Returns:
-        By the name of what was made; None where the folders are the classes.
+        By the name of what was made; None where its folders say the same, empty where it is to have no classes.
     """
     if given is None:
-        return None
-    found = {made: given.get(normal(file)) for made, file in names.items()}
-    return {made: label for made, label in found.items() if label is not None}
+        labels, found = None, labels_from_folders(list(names))
+    else:
+        of_made = {made: given.get(normal(file)) for made, file in names.items()}
+        labels = {made: label for made, label in of_made.items() if label is not None}
+        by_normal_name = {normal(made): label for made, label in labels.items()}
+        found = labels_from_file(list(names), by_normal_name)
+    return labels if has_classes or found.indices is None else {}
 
 
 @contextlib.contextmanager

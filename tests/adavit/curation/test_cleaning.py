@@ -79,6 +79,16 @@ def test_of_a_picture_in_two_classes_the_mirrored_copies_of_one_are_cleaned_as_o
     assert not (tmp_path / "out/a/mirrored_again.png").exists()
 
 
+def test_a_set_without_classes_has_none_without_the_copy_that_lies_beside_its_folders(
+    tmp_path: Path,
+) -> None:
+    files = {f"{'ab'[index % 2]}/{index}.png": encode(textured(index)) for index in range(6)}
+    folder = write_folder(tmp_path / "in", files | {"z.png": files["a/0.png"]})
+    cleaned(folder, tmp_path / "out")
+    assert not (tmp_path / "out/z.png").exists()
+    assert load_images(str(tmp_path / "out")).classes == ()
+
+
 def test_a_cleaned_zip_has_the_bytes_of_its_files(spoilt: Path, tmp_path: Path) -> None:
     before = files_of(spoilt)
     with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:

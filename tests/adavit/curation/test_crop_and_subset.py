@@ -18,7 +18,7 @@ from adavit.errors import UserError
 from adavit.runtime.console import SilentConsole
 from adavit.runtime.drawn_images import drawn_png
 from tests.adavit.curation.conftest import textured
-from tests.references.data_files import write_folder
+from tests.references.data_files import encode, write_folder
 
 CONSOLE = SilentConsole()
 
@@ -102,6 +102,41 @@ def test_images_of_a_generator_go_on_saying_what_its_discriminator_saw(
     else:
         subset(str(tmp_path / "in"), 3, tmp_path / out, seed=0, balanced=False, console=CONSOLE)
     assert load_images(str(tmp_path / out)).discriminator_saw == seen
+
+
+@pytest.fixture(params=["folders", "dataset.json"])
+def without_classes(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Four images in each of two folders, and one beside them; or as many that dataset.json labels, and one not."""
+    folder = tmp_path / "in"
+    labelled = [f"{kind}/{index}.png" for kind in "ab" for index in range(4)]
+    files = {name: encode(textured(at)) for at, name in enumerate([*labelled, "beside.png"])}
+    if request.param == "dataset.json":
+        labels = [[name, int(name.startswith("b"))] for name in labelled]
+        files["dataset.json"] = json.dumps({"labels": labels}).encode()
+    assert load_images(str(write_folder(folder, files))).classes == ()
+    return folder
+
+
+@pytest.mark.parametrize("command", ["crop", "subset"])
+def test_a_set_without_classes_has_none_where_what_hindered_them_is_not_taken(
+    without_classes: Path, tmp_path: Path, command: str
+) -> None:
+    source, out = str(without_classes), tmp_path / "out"
+    if command == "crop":
+        boxes = {f"{kind}/0.png": [(0, 0, 9, 9)] for kind in "ab"}
+        crop(source, Boxes(Path("boxes.csv"), boxes), out, console=CONSOLE)
+    else:
+        subset(source, 5, out, seed=1, balanced=False, console=CONSOLE)
+    assert not (out / "beside.png").exists()
+    assert load_images(str(out)).classes == ()
+
+
+def test_a_broken_image_beside_the_folders_hinders_no_classes(tmp_path: Path) -> None:
+    files = {"a/0.png": encode(textured(0)), "b/1.png": encode(textured(1)), "beside.png": b"no"}
+    folder = write_folder(tmp_path / "in", files)
+    crop(str(folder), Centre(), tmp_path / "out", console=CONSOLE)
+    assert names(tmp_path / "out") == ["a/0.png", "b/1.png"]
+    assert load_images(str(tmp_path / "out")).classes == ("a", "b")
 
 
 def test_what_leaves_nothing_is_refused(spoilt: Path, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def test_images_have_their_files_classes_and_labels(spoilt: Path) -> None:
         assert [opened.file_of(index).name for index in range(len(names))] == names
         assert opened.folder == spoilt.resolve()
         made = {"x.png": "a/02.png", "y.png": "a/blank.png"}
-        assert labels_of_made(made, opened.labels) == {"x.png": 7}
+        assert labels_of_made(made, opened.labels, has_classes=False) == {"x.png": 7}
         assert opened.class_of(0) is None  # as not all have a label
 
 
@@ -83,7 +83,11 @@ def test_the_files_are_listed_once(
 def test_without_a_file_of_labels_folders_are_the_classes_of_what_is_made(spoilt: Path) -> None:
     with open_set(str(spoilt), resolution=16) as opened:
         assert opened.labels is None
-        assert labels_of_made({"x.png": "a/02.png"}, opened.labels) is None
+        assert opened.has_classes
+        made = {"a/x.png": "a/02.png", "b/y.png": "b/01.png"}
+        assert labels_of_made(made, opened.labels, has_classes=True) is None
+        assert labels_of_made(made, opened.labels, has_classes=False) == {}
+        assert labels_of_made({"x.png": "a/02.png"}, opened.labels, has_classes=False) is None
 
 
 NAMES_SHOWN_ALIKE = ("a\n.png", "a\\n.png")
