@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from adavit.curation.borders import find_frame
-from adavit.data.files.members import printable
+from adavit.data.files.members import normal, plain, printable
 from adavit.errors import UserError
 from adavit.runtime.inputs import read_input
 from adavit.runtime.wording import listed
@@ -107,7 +107,7 @@ class Boxes:
 
     Attributes:
         path: Of the file they are from, for messages.
-        of_file: (left, top, width, height) in pixels by name.
+        of_file: (left, top, width, height) in pixels by name, as `_compared` has it.
     """
 
     path: Path
@@ -137,7 +137,8 @@ class Boxes:
             rows.fieldnames = _columns(rows.fieldnames, path, expected)
             begun = rows.line_num
             for row in rows:
-                boxes[(row["file"] or "").strip()].append(_box(row, path, rows.line_num))
+                name = _compared((row["file"] or "").strip())
+                boxes[name].append(_box(row, path, rows.line_num))
                 begun = rows.line_num
         except csv.Error as error:
             raise UserError(
@@ -148,7 +149,7 @@ class Boxes:
 
     def check(self, files: list[str]) -> None:
         """Each box must be of a file of the set."""
-        unknown = sorted(set(self.of_file) - set(files))
+        unknown = sorted(set(self.of_file) - set(map(_compared, files)))
         if unknown:
             raise UserError(
                 f"--faces-like {str(self.path)!r} names files that the set does not have"
@@ -159,7 +160,7 @@ class Boxes:
     def parts(self, name: str, image: np.ndarray) -> Iterator[Part]:
         """One for each of its boxes, numbered where there are several."""
         height, width = image.shape[1:]
-        boxes = self.of_file.get(name, [])
+        boxes = self.of_file.get(_compared(name), [])
         for number, (left, top, across, down) in enumerate(boxes):
             if left < 0 or top < 0 or left + across > width or top + down > height:
                 raise UserError(
@@ -169,6 +170,11 @@ class Boxes:
                 )
             ending = f"_{number:02d}" if len(boxes) > 1 else ""
             yield ending, image[:, top : top + down, left : left + across]
+
+
+def _compared(name: str) -> str:
+    """A path in the form in which paths are compared, whichever way a system writes it."""
+    return normal(plain(name))
 
 
 def _columns(names: Sequence[str] | None, path: Path, expected: str) -> list[str]:

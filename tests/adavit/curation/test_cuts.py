@@ -84,6 +84,15 @@ def test_names_are_read_as_csv_writes_them(tmp_path: Path, end: str) -> None:
     assert Boxes.read(tmp_path / "boxes.csv").of_file == {name: [(1, 2, 3, 4)] for name in names}
 
 
+def test_boxes_find_their_file_whichever_way_its_name_is_written(tmp_path: Path) -> None:
+    text = "file,left,top,width,height\n./caf\u00e9/a.png,1,2,3,4\ncaf\u00e9\\b.png,5,6,7,8\n"
+    boxes = Boxes.read(written(tmp_path, text))
+    first, second = "cafe\u0301/a.png", "cafe\u0301/b.png"
+    boxes.check([first, second])
+    np.testing.assert_array_equal(parts(boxes, first)[""], IMAGE[:, 2:6, 1:4])
+    np.testing.assert_array_equal(parts(boxes, second)[""], IMAGE[:, 6:14, 5:12])
+
+
 @pytest.mark.parametrize("rows", [3, 10_000])
 def test_a_quotation_mark_without_its_second_is_told_with_its_line(
     tmp_path: Path, rows: int
