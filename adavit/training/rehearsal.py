@@ -110,6 +110,8 @@ class _Rehearsal:
         # So soon after the first one it leaves the curves to the end.
         save_s = self._timed(lambda: trainer.save(ended=True))
         curves_s = self._timed(lambda: trainer.output.end(is_over=False))
+        keeps = trainer.config.run.keep_every_kimg is not None
+        kept_s = self._timed(trainer.snapshots.keep_generator) if keeps else 0.0
         frame_s = self._timed(self._film) / 2
         evaluation_s, fake_s = self._evaluation() if trainer.workload.evaluators else (0.0, 0.0)
         # On cores that others use too the process takes longer to end, like all that it does.
@@ -125,6 +127,7 @@ class _Rehearsal:
             frame_s=frame_s,
             build_s=build_s,
             exit_s=exit_s,
+            kept_s=kept_s,
         )
 
     def _film(self) -> None:

@@ -1,5 +1,6 @@
 """How long a run can be in a given time, and how often it evaluates: from what its parts were measured to take."""
 
+import bisect
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from adavit.config.run import ResolvedConfig
 from adavit.errors import UserError
 from adavit.runtime.time_spans import seconds_in, span
 from adavit.runtime.wording import duration
+from adavit.training.film import MOST_FRAMES
 
 AIM = 0.985
 """Part of the budget that is planned for: a run as fast as was measured ends by itself, and a little slower one too."""
@@ -26,7 +28,8 @@ FEWEST_FAKES = 500
 """Of an evaluation at the end alone, and half as many as each of two has: of fewer images the figures say little."""
 
 DRAWING = 0.05
-"""Largest part of the time that is spent on sample grids and checkpoints where their number was left open."""
+"""Largest part of the time that is spent on sample grids and checkpoints where their number was left open; two of each,
+at the start and at the end, there are in any case."""
 
 CURVES_SHARE = 0.02
 """Of a run's time at most that goes into drawing its curves again, a second each: on a GPU small networks come to their
@@ -53,6 +56,7 @@ class Costs:
         frame_s: A sample grid in the film at the end.
         build_s: Making networks and optimisers.
         exit_s: From the last line of the command to the end of its process.
+        kept_s: A generator that is kept, where `run.keep_every_kimg` asks for some.
     """
 
     step_s: float
@@ -64,15 +68,11 @@ class Costs:
     frame_s: float
     build_s: float
     exit_s: float = EXIT_S
+    kept_s: float = 0.0
 
     def of_fakes(self, before: int, fakes: int) -> "Costs":
         """Those with another number of generated images in an evaluation than `before`."""
         return replace(self, evaluation_s=self.evaluation_s + (fakes - before) * self.fake_s)
-
-    @property
-    def grid_s(self) -> float:
-        """Seconds of a sample grid, its place in the film, and the checkpoint beside it."""
-        return self.sheet_s + self.frame_s + self.save_s
 
     def all_curves_s(self, checkpoints: int, seconds: float) -> float:
         """Seconds of drawing the curves in a run, at the most: at the first checkpoint, by `CURVES_SHARE`, and at last.
@@ -83,6 +83,25 @@ class Costs:
         """
         due = 2 + int(CURVES_SHARE * seconds / max(self.curves_s, 1e-9))
         return min(checkpoints, due) * self.curves_s
+
+
+@dataclass(frozen=True)
+class _Duty:
+    """What is done before the first step, where a multiple of a cadence is passed, and at the end.
+
+    Attributes:
+        count: How often, where the cadence was left open; it will be chosen for that.
+        every_kimg: The cadence that was given, or None.
+    """
+
+    count: int
+    every_kimg: float | None
+
+    def times(self, steps: int, batch: int) -> int:
+        """How often it is done in a run of so many steps, one at least."""
+        if self.every_kimg is None or not self.count:
+            return self.count
+        return 1 + min(steps, math.ceil(steps * batch / (1000 * self.every_kimg)))
 
 
 @dataclass(frozen=True)
@@ -121,37 +140,58 @@ def plan_time(
         UserError: If the time does not do for the start, an evaluation that was asked for, and some steps.
     """
     assert config.run.budget is not None
-    seconds, batch, metrics = seconds_in(config.run.budget), config.training.batch, config.metrics
+    run, metrics, batch = config.run, config.metrics, config.training.batch
+    seconds = seconds_in(config.run.budget)
     room = AIM * seconds - used - costs.build_s - costs.exit_s
-    every = None if is_open["metrics.every_kimg"] else metrics.every_kimg
     count, fakes = 0, metrics.fakes
     if metrics.names:
         count, fakes = _evaluations(room, costs, fakes, may_shrink=is_open["metrics.fakes"])
         if not count and not is_open["metrics"]:
             count = 1
     costs = costs.of_fakes(metrics.fakes, fakes) if count else replace(costs, evaluation_s=0.0)
-    grids = count
-    if count < 2:
-        grids = max(2, min(MOST_EVALUATIONS, int(DRAWING * room / max(costs.grid_s, 1e-9))))
-    fixed = grids * costs.grid_s + count * costs.evaluation_s + costs.all_curves_s(grids - 1, room)
-    per_image = costs.step_s / batch
-    at_start = count > 1
-    if every is not None and count:
-        at_start, fixed = True, fixed + (2 - count) * costs.evaluation_s
-        per_image += costs.evaluation_s / (1000 * every)
-    steps = math.floor((room - fixed) / per_image / batch)
+
+    def duty(key: str, every_kimg: float, count: int) -> _Duty:
+        return _Duty(count, None if is_open[key] else every_kimg)
+
+    # Grids and checkpoints come with each evaluation, or with every second, third, ...: what is set aside before a
+    # collapse is a checkpoint that was measured. Where evaluations make no curve, these come as if they did.
+    spans = (count if count > 1 else MOST_EVALUATIONS) - 1
+    apart = math.ceil(spans / max(1, _most_drawn(room, costs, is_open) - 1))
+    drawn = 1 + math.ceil(spans / apart)
+    evaluations = duty("metrics.every_kimg", metrics.every_kimg, count)
+    grids = duty("run.samples_every_kimg", run.samples_every_kimg, drawn)
+    checkpoints = duty("run.checkpoint_every_kimg", run.checkpoint_every_kimg, drawn)
+
+    def seconds_of(steps: int) -> float:
+        """From before the first step to the last line of the command."""
+        sheets, saved = grids.times(steps, batch), checkpoints.times(steps, batch)
+        return (
+            steps * costs.step_s
+            + evaluations.times(steps, batch) * costs.evaluation_s
+            + sheets * costs.sheet_s
+            + min(sheets, MOST_FRAMES) * costs.frame_s
+            + saved * costs.save_s
+            + costs.all_curves_s(saved - 1, room)
+            + _kept(config, steps) * costs.kept_s
+        )
+
+    # The longer, the more: of 1, 2, ... steps so many runs end in time.
+    within = range(1, 1 + max(0, int(room / costs.step_s)))
+    steps = bisect.bisect_right(within, room, key=seconds_of)
+    fixed = seconds_of(1) - costs.step_s
     if steps < 1 or room - fixed < LEAST_TRAINING * seconds:
         raise _too_short(config.run.budget, used, costs, fixed, has_evaluation=count > 0)
     total = batch * steps / 1000
-    apart = _rounded_up(total / (grids - 1))
+    span_kimg = _rounded_up(total / spans)
+    drawn_every = float(f"{apart * span_kimg:.6g}")
     reports = max(1, min(MOST_REPORTS, int(seconds / REPORT_S)))
     chosen: dict[str, Any] = {
         "training.total_kimg": total,
-        "metrics.every_kimg": apart if count > 1 else _rounded_up(total),
+        "metrics.every_kimg": span_kimg if count > 1 else _rounded_up(total),
         "metrics.fakes": fakes,
         "run.status_every_kimg": max(batch / 1000, _rounded_up(total / reports)),
-        "run.samples_every_kimg": apart,
-        "run.checkpoint_every_kimg": apart,
+        "run.samples_every_kimg": drawn_every,
+        "run.checkpoint_every_kimg": drawn_every,
     }
     settings: dict[str, dict[str, Any]] = {}
     for key, value in chosen.items():
@@ -160,8 +200,7 @@ def plan_time(
             settings.setdefault(section, {})[name] = value
     if metrics.names and not count:
         settings.setdefault("metrics", {})["names"] = []
-    if every is not None and count:
-        count = 2 + int(total / every)
+    count = evaluations.times(steps, batch)
     measured = "nothing is evaluated, for which it is too short"
     if count:
         times = {1: "one evaluation at the end"}.get(count, f"{count} evaluations")
@@ -172,7 +211,22 @@ def plan_time(
         f"{config.run.budget}, of which the start took {duration(used)}: {total:g} kimg at"
         f" {batch / costs.step_s:.0f} images/s; {measured}"
     )
-    return TimePlan(settings, costs, at_start, told)
+    return TimePlan(settings, costs, count > 1, told)
+
+
+def _most_drawn(room: float, costs: Costs, is_open: Mapping[str, bool]) -> int:
+    """How many sample grids and checkpoints take no more than `DRAWING`, of those whose cadence was left open."""
+    each = (
+        is_open["run.samples_every_kimg"] * (costs.sheet_s + costs.frame_s)
+        + is_open["run.checkpoint_every_kimg"] * costs.save_s
+    )
+    return int(DRAWING * room / max(each, 1e-9))
+
+
+def _kept(config: ResolvedConfig, steps: int) -> int:
+    """Generators that are kept beside the last one and the best."""
+    every, batch = config.run.keep_every_kimg, config.training.batch
+    return 0 if every is None else min(steps, int(steps * batch / (1000 * every)))
 
 
 def _evaluations(room: float, costs: Costs, fakes: int, *, may_shrink: bool) -> tuple[int, int]:

@@ -103,6 +103,25 @@ def test_the_parts_of_a_run_are_what_they_take(
     assert turned.steps[6:14] == ([] if not seconds else list(range(8)))
 
 
+@pytest.mark.parametrize(("every", "kept_s"), [(None, 0), (0.5, 6)])
+def test_a_generator_that_is_kept_is_measured_where_some_are(
+    tiny: Tiny,
+    turned: Turned,
+    monkeypatch: pytest.MonkeyPatch,
+    every: float | None,
+    kept_s: float,
+) -> None:
+    layer = {"metrics": {"names": []}, "run": {"keep_every_kimg": every}}
+    keep = Snapshots.keep_generator
+
+    def one(snapshots: Snapshots) -> None:
+        keep(snapshots)
+        turned.now += 6
+
+    monkeypatch.setattr(Snapshots, "keep_generator", one)
+    assert measured(load_workload(tiny(layer), SilentConsole())).kept_s == kept_s
+
+
 @pytest.mark.parametrize("limit_s", [1.0, 40.0])
 def test_a_rehearsal_that_takes_too_long_is_given_up(
     workload: Workload, turned: Turned, limit_s: float

@@ -1,5 +1,6 @@
 """Plans, against a walk through the run that they describe."""
 
+import math
 import re
 
 import pytest
@@ -10,10 +11,12 @@ from adavit.config.run import ResolvedConfig
 from adavit.errors import UserError
 from adavit.runtime.resolution import Resolution
 from adavit.runtime.time_spans import seconds_in
+from adavit.training.film import MOST_FRAMES
 from adavit.training.start.workload import total_images
 from adavit.training.time_plan import (
     AIM,
     CURVES_SHARE,
+    DRAWING,
     EVALUATING,
     EXIT_S,
     Costs,
@@ -31,6 +34,7 @@ COSTS = Costs(
     curves_s=0.3,
     frame_s=0.03,
     build_s=0.4,
+    kept_s=0.05,
 )
 USED = 6.0
 Layer = dict[str, dict[str, object]]
@@ -57,23 +61,31 @@ def evaluations(plan: TimePlan) -> int:
 def walked(plan: TimePlan, config: ResolvedConfig, used: float = USED) -> float:
     """Seconds of the run, step by step and duty by duty."""
     costs, end = plan.costs, total_images(config.training)
-    seconds, curves_due_at = used + costs.build_s + EXIT_S, 0.0
+    seconds, curves_due_at, grids = used + costs.build_s + EXIT_S, 0.0, 0
     cadences = [
-        (config.run.samples_every_kimg, costs.sheet_s + costs.frame_s, True),
+        (config.run.samples_every_kimg, costs.sheet_s, True),
         (config.run.checkpoint_every_kimg, costs.save_s, True),
     ]
     if config.metrics.names:
         cadences.append((config.metrics.every_kimg, costs.evaluation_s, plan.at_start))
     for images in range(0, end + 1, config.training.batch):
+
+        def passed(every: float, images: int = images) -> bool:
+            return images // (1000 * every) > max(0, images - config.training.batch) // (
+                1000 * every
+            )
+
         seconds += costs.step_s if images else 0
+        if config.run.keep_every_kimg is not None:
+            seconds += costs.kept_s * passed(config.run.keep_every_kimg)
         for every, cost, at_start in cadences:
-            passed = images // (1000 * every) > (images - config.training.batch) // (1000 * every)
-            if at_start if not images else passed or images == end:
+            if at_start if not images else passed(every) or images == end:
                 seconds += cost
+                grids += cost == costs.sheet_s
                 if cost == costs.save_s and images and (seconds >= curves_due_at or images == end):
                     seconds += costs.curves_s
                     curves_due_at = seconds + costs.curves_s / CURVES_SHARE
-    return seconds
+    return seconds + min(grids, MOST_FRAMES) * costs.frame_s
 
 
 @pytest.mark.parametrize("budget", ["30s", "60s", "90s", "4m", "10m", "1h"])
@@ -85,8 +97,29 @@ def walked(plan: TimePlan, config: ResolvedConfig, used: float = USED) -> float:
         {"metrics": {"every_kimg": 2.75}},
         {"metrics": {"names": []}},
         {"training": {"batch": 48}},
+        {"run": {"checkpoint_every_kimg": 0.1}},
+        {"run": {"samples_every_kimg": 0.25}},
+        {"run": {"keep_every_kimg": 0.1}},
+        {
+            "run": {
+                "checkpoint_every_kimg": 0.01,
+                "samples_every_kimg": 0.3,
+                "keep_every_kimg": 0.01,
+            },
+            "metrics": {"every_kimg": 1.5},
+        },
     ],
-    ids=["open", "fakes", "cadence", "unmeasured", "batch"],
+    ids=[
+        "open",
+        "fakes",
+        "cadence",
+        "unmeasured",
+        "batch",
+        "checkpoints",
+        "samples",
+        "kept",
+        "all",
+    ],
 )
 def test_a_run_as_fast_as_measured_uses_its_time_and_no_more(budget: str, layer: Layer) -> None:
     plan, config = planned(budget, layer)
@@ -101,6 +134,28 @@ def test_evaluations_have_their_part_and_are_as_many_as_are_told() -> None:
     assert "evaluations of 2,000 images" in plan.told
     assert (evaluations(plan) - 1) * config.metrics.every_kimg >= config.training.total_kimg
     assert (evaluations(plan) - 2) * config.metrics.every_kimg < config.training.total_kimg
+
+
+SLOW_TO_SAVE = Costs(16 / 235, 0.6, 0.0003, 1.0, 8.0, 0.5, 0.3, 1.0)
+
+
+@pytest.mark.parametrize("budget", ["2m", "10m", "1h"])
+@pytest.mark.parametrize("layer", [{}, {"run": {"samples_every_kimg": 0.5}}], ids=["open", "grids"])
+def test_what_is_drawn_and_saved_has_its_part_however_often_is_evaluated(
+    budget: str, layer: Layer
+) -> None:
+    plan, config = planned(budget, layer, costs=SLOW_TO_SAVE, used=3.0)
+    total, each = config.training.total_kimg, SLOW_TO_SAVE.save_s
+    assert evaluations(plan) == 11
+    if not layer:
+        each += SLOW_TO_SAVE.sheet_s + SLOW_TO_SAVE.frame_s
+        assert config.run.samples_every_kimg == config.run.checkpoint_every_kimg
+    checkpoints = 1 + math.ceil(total / config.run.checkpoint_every_kimg)
+    assert 2 * each <= checkpoints * each <= max(2 * each, DRAWING * seconds_in(budget))
+    # Those that a run writes on its way are of evaluations.
+    of_evaluations = config.run.checkpoint_every_kimg / config.metrics.every_kimg
+    assert of_evaluations == pytest.approx(round(of_evaluations))
+    assert walked(plan, config, 3.0) <= (AIM + 0.001) * seconds_in(budget)
 
 
 def test_of_a_long_run_there_are_no_more_than_make_a_curve() -> None:
