@@ -27,7 +27,7 @@ from adavit.training.start.costliest_step import make_costliest
 from adavit.training.start.freeze import freeze_lower_layers
 from adavit.training.start.live_bytes import LiveBytes
 from adavit.training.start.without_content import emptied, tensors_of, without_content
-from adavit.training.step.reduction import OF_ONE_PROCESS, Reduction
+from adavit.training.step.reduction import OF_ONE_PROCESS, Fast, Reduction
 from adavit.training.step.slice_pass import as_written
 
 CPU = torch.device("cpu")
@@ -174,9 +174,11 @@ class ImaginedStep:
         # Those that the first step makes are made at its end, and there from the start of every other one.
         moments = 0 if before else sum(moment.nbytes for moment in self._moments())
         weights = sum(p.nbytes for n in (self.generator, self.judges) for p in n.parameters())
-        # While a slice is computed, sums over those before it are held; see `adavit.training.step.reduction`.
-        sums = weights * ((training.batch // each).bit_length() - 1)
-        images = real[0].nbytes * (training.batch - shown)
+        reduction = self.step.reduction
+        slices = training.batch // each // reduction.world.size  # of this process
+        # While one is computed, sums over those before it are held; see `adavit.training.step.reduction`.
+        most = min(slices - 1, 1) if isinstance(reduction, Fast) else slices.bit_length() - 1
+        sums, images = weights * most, real[0].nbytes * (slices * each - shown)
         peak = held + (work.peak + moments - held) * each // shown
         return StepNeeds(peak + sums + images, held + images, work.operations / shown)
 

@@ -1,6 +1,5 @@
 """`run.memory`: the largest microbatch whose step is foreseen to fit."""
 
-import bisect
 import math
 
 import torch
@@ -45,7 +44,7 @@ def within_memory(
         The settings, and a line for people.
 
     Raises:
-        UserError: If not even the smallest slices fit, or a microbatch was given too.
+        UserError: If none of the slices that the batch allows fit, or a microbatch was given too.
     """
     asked = resolved.run.memory
     assert asked is not None
@@ -60,27 +59,24 @@ def within_memory(
     choices = list(smaller_slices(resolved, resolved.training.batch, processes=processes))
     if not choices:  # processes that do not divide the batch: whoever makes slices says so
         return resolved, ""
-    needs: dict[int, int] = {}
-
-    def needed(index: int) -> int:
-        if index not in needs:
-            needs[index] = before + expected_bytes(choices[index], device)
-        return needs[index]
-
-    # From the largest to the smallest what is needed falls: the first that fits.
-    first = bisect.bisect_left(range(len(choices)), True, key=lambda index: needed(index) <= room)
-    if first == len(choices):
-        least = choices[-1].training.images_at_a_time
+    needs = {}
+    # Each is counted, from the largest on: what is needed need not fall, as of smaller slices more sums are held.
+    for chosen in choices:
+        needed = before + expected_bytes(chosen, device)
+        if needed <= room:
+            break
+        needs[needed] = chosen.training.images_at_a_time
+    else:
+        least = min(needs)
         raise UserError(
-            f"--memory is {asked}, but a step needs about {size(needed(first - 1))} even with"
-            f" {counted(least, 'image', 'images')} at a time, the fewest that this batch and its groups allow"
-            f" ({size(before)} of it are taken before). Give {_at_least(needed(first - 1))}, a lower --resolution, or"
-            " smaller networks."
+            f"--memory is {asked}, but a step needs about {size(least)} even with"
+            f" {counted(needs[least], 'image', 'images')} at a time, which takes the least of all that this batch and"
+            f" its groups allow ({size(before)} of it are taken before). Give {_at_least(least)}, a lower --resolution,"
+            " or smaller networks."
         )
-    chosen = choices[first]
     return chosen, (
         f"Microbatch: {chosen.training.images_at_a_time} of {chosen.training.batch} images, the largest that is"
-        f" foreseen to fit into {asked} (about {size(needed(first))}). It is stored as training.microbatch."
+        f" foreseen to fit into {asked} (about {size(needed)}). It is stored as training.microbatch."
         f" Gradients are the same but for {told_of_slices(chosen)}, so the weights are others than those of another"
         " microbatch."
     )

@@ -16,7 +16,7 @@ from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step
 from adavit.training.start.imagined_step import IMAGES, ImaginedStep, Work
 from adavit.training.start.workload import prepare
-from adavit.training.step.reduction import InOrder
+from adavit.training.step.reduction import OF_ONE_PROCESS, Fast, InOrder, Reduction
 from tests.small_weights import write_mobilenet
 
 Tiny = Callable[..., RunConfig]
@@ -43,6 +43,32 @@ def test_what_is_due_at_times_is_so_in_the_same_steps_of_several_processes(tiny:
     one, shared = ImaginedStep(config), ImaginedStep(config, reduction=InOrder(ImaginedWorld(2)))
     assert shared.of(1).operations < shared.of(0).operations
     assert operations_of(shared) == pytest.approx(operations_of(one))
+
+
+@pytest.mark.parametrize(
+    ("reduction", "sums"),
+    [
+        (OF_ONE_PROCESS, [0, 1, 2]),
+        (InOrder(ImaginedWorld(2)), [0, 1, 2]),
+        (Fast(ImaginedWorld(2)), [0, 1, 1]),
+    ],
+)
+def test_sums_and_images_are_those_of_the_slices_of_one_process(
+    tiny: Tiny, reduction: Reduction, sums: list[int]
+) -> None:
+    def of(slices: int) -> ImaginedStep:
+        settings = {"batch": 4 * slices * reduction.world.size, "microbatch": 4}
+        config = prepare(tiny({"training": settings}), SilentConsole()).config
+        return ImaginedStep(config, reduction=reduction)
+
+    steps = [of(slices) for slices in (1, 2, 4)]
+    networks = (steps[0].generator, steps[0].judges)
+    weights = sum(p.nbytes for network in networks for p in network.parameters())
+    peaks = [step.of(0).peak for step in steps]
+    images = [0, 4 * 3 * 16 * 16 * 4, 12 * 3 * 16 * 16 * 4]
+    assert [peak - peaks[0] - more for peak, more in zip(peaks, images, strict=True)] == [
+        count * weights for count in sums
+    ]
 
 
 @pytest.mark.parametrize("san", [False, True], ids=["plain", "san"])

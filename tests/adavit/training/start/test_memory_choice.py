@@ -31,8 +31,11 @@ def plain_needs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return asked
 
 
-def chosen(memory: str, processes: int = 1, **training: Any) -> tuple[ResolvedConfig, str]:
-    config = build_config([{"training": {"batch": 48} | training, "run": {"memory": memory}}])
+def chosen(
+    memory: str, processes: int = 1, layer: dict[str, Any] | None = None, **training: Any
+) -> tuple[ResolvedConfig, str]:
+    asked = {"training": {"batch": 48} | training, "run": {"memory": memory}}
+    config = build_config([asked, layer or {}])
     resolved = resolve(config, RunFacts(Resolution(32, 32), 100, "cpu", processes=processes))
     return within_memory(config, resolved, CPU, processes)
 
@@ -58,7 +61,9 @@ def test_it_is_the_largest_that_fits(
     assert config.discriminator.minibatch_std_group == 4  # type: ignore[union-attr]
     assert f"Microbatch: {microbatch} of 48 images" in told
     assert "the weights are others than those of" in told
-    assert len(plain_needs) <= 4  # of six that there are
+    # Those below it are not counted, which takes seconds.
+    assert plain_needs == [size for size in (48, 24, 16, 12, 8, 4) if size in plain_needs]
+    assert plain_needs[-1] == microbatch
 
 
 def test_what_fits_nowhere_is_refused_with_what_would_do() -> None:
@@ -69,6 +74,32 @@ def test_what_fits_nowhere_is_refused_with_what_would_do() -> None:
     found = re.search(r"Give (\S+),", str(told.value))
     assert found is not None
     assert chosen(found[1])[0].training.microbatch == 4
+
+
+UNEVEN = {64: 3196, 32: 2027, 16: 1524, 8: 1339, 4: 1458, 2: 1587, 1: 1716}
+"""Megabytes of a step by its microbatch: of small slices more sums are held at the same time."""
+
+
+@pytest.mark.parametrize("group", [0, 2, 4])
+def test_where_smaller_slices_take_more_what_fits_is_found_and_the_least_named(
+    monkeypatch: pytest.MonkeyPatch, group: int
+) -> None:
+    def expected(config: ResolvedConfig, device: torch.device) -> int:
+        return 1_000_000 * UNEVEN[config.training.images_at_a_time]
+
+    monkeypatch.setattr(memory_choice, "expected_bytes", expected)
+
+    def microbatch(memory: str) -> int | None:
+        grouped = {"discriminator": {"minibatch_std_group": group}}
+        return chosen(memory, layer=grouped, batch=64)[0].training.microbatch
+
+    for memory, size in (("4GB", 64), ("2.2GB", 32), ("1630MB", 16), ("1.5GB", 8)):
+        assert microbatch(memory) == size
+    with pytest.raises(UserError, match=r"about 1\.44 GB even with 8 images at a time") as told:
+        microbatch("1400MB")
+    found = re.search(r"Give (\S+),", str(told.value))
+    assert found is not None
+    assert microbatch(found[1]) == 8
 
 
 def test_what_is_named_for_a_need_that_is_rounded_down_in_words_is_enough(
