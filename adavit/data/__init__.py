@@ -16,6 +16,7 @@ __all__ = [
     "images_to_float",
     "images_to_uint8",
     "load_images",
+    "split_counts",
     "split_images",
 ]
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from adavit.data.pixels import images_to_float, images_to_uint8
     from adavit.data.reading import Reading
     from adavit.data.sampling import BatchSampler
-    from adavit.data.split import Split, draw_evenly, split_images
+    from adavit.data.split import Split, draw_evenly, split_counts, split_images
 else:
     __getattr__, __dir__ = on_demand(
         __name__,
@@ -44,6 +45,7 @@ else:
             "BatchSampler": "adavit.data.sampling",
             "Split": "adavit.data.split",
             "draw_evenly": "adavit.data.split",
+            "split_counts": "adavit.data.split",
             "split_images": "adavit.data.split",
         },
     )

@@ -49,6 +49,29 @@ def split_images(
     Raises:
         UserError: If the subset is not between 1 and `count`, or the fraction is not in [0, 1).
     """
+    train_count, heldout_count = split_counts(
+        count, subset=subset, heldout_fraction=heldout_fraction
+    )
+    order = torch.randperm(count, generator=generator_for(seed, "subset", 0)).numpy()
+    return Split(
+        train=np.sort(order[:train_count]),
+        heldout=np.sort(order[count - heldout_count :]),
+    )
+
+
+def split_counts(
+    count: int, *, subset: int | None, heldout_fraction: float | None
+) -> tuple[int, int]:
+    """How many images `split_images` trains on, and how many it holds out.
+
+    Args:
+        count: As there.
+        subset: Likewise.
+        heldout_fraction: Likewise.
+
+    Raises:
+        UserError: Likewise.
+    """
     if subset is not None and subset > count:
         raise UserError(
             f"data.subset asks for {subset} images, but the set has {count}. Lower --subset or add images."
@@ -70,15 +93,9 @@ def split_images(
         train_count = round(count / (1 + heldout_fraction))
         if heldout_fraction > 0 and count > 1:
             train_count = min(train_count, count - 1)
-        heldout_count = count - train_count
-    else:
-        wanted = 0 if heldout_fraction == 0 else max(1, round(heldout_fraction * train_count))
-        heldout_count = min(wanted, rest)
-    order = torch.randperm(count, generator=generator_for(seed, "subset", 0)).numpy()
-    return Split(
-        train=np.sort(order[:train_count]),
-        heldout=np.sort(order[count - heldout_count :]),
-    )
+        return train_count, count - train_count
+    wanted = 0 if heldout_fraction == 0 else max(1, round(heldout_fraction * train_count))
+    return train_count, min(wanted, rest)
 
 
 def draw_evenly(labels: np.ndarray | None, total: int, wanted: int, seed: int) -> np.ndarray:

@@ -223,7 +223,7 @@ def load_workload(
         warnings.append(CAUTION_WITH_ALPHA)
     for sentence in warnings:
         console.note(f"Warning: {sentence}")
-    if (untold := heldout_note(resolved, split)) is not None:
+    if (untold := heldout_note(resolved, split, len(images.images))) is not None:
         console.note(untold)
     return Workload(resolved, images, split, device)
 

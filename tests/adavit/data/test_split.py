@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from adavit.data.split import Split, draw_evenly, split_images
+from adavit.data.split import Split, draw_evenly, split_counts, split_images
 from adavit.errors import UserError
 
 
@@ -38,6 +38,7 @@ def test_sizes_of_both_parts(
 ) -> None:
     found = split(count, subset, fraction)
     assert (len(found.train), len(found.heldout)) == (train, heldout)
+    assert split_counts(count, subset=subset, heldout_fraction=fraction) == (train, heldout)
     both = np.concatenate([found.train, found.heldout])
     assert len(set(both.tolist())) == train + heldout  # disjoint
     assert both.min() >= 0
