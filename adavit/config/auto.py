@@ -289,7 +289,7 @@ def _training(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
         # Three seeds of three drew more kinds of things with it, see benchmarks/results/feature_critic.md.
         "san": config["discriminator"]["kind"] == "projected" and _loss(config) not in WITHOUT_SAN,
         "fast_reduce": facts.device == "cuda" and not config["training"]["deterministic"],
-        "warmup_kimg": 2.0 if vit else 0.0,
+        "warmup_kimg": min(2.0, used("total_kimg") / 10) if vit else 0.0,
         "schedule_kimg": used("total_kimg"),
         "r2_gamma": used("r1_gamma") if relativistic else 0.0,
         "r2_interval": used("r1_interval"),

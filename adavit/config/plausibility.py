@@ -78,7 +78,18 @@ def absurd_settings(config: ResolvedConfig) -> list[str]:
             f"{key} is {value:g}, far outside of {usual.low:g} to {usual.high:g}, beyond which"
             f" {outcome}. Check the number."
         )
-    return [*found, *_frozen_as_drawn(config), *_without_effect(config)]
+    return [*found, *_never_warm(config), *_frozen_as_drawn(config), *_without_effect(config)]
+
+
+def _never_warm(config: ResolvedConfig) -> list[str]:
+    """A sentence where both steps still rise when the run is over."""
+    warmup, end = config.training.warmup_kimg, config.training.total_kimg
+    if warmup < end:
+        return []
+    return [
+        f"training.warmup_kimg is {warmup:g}, but the run ends at {end:g} kimg, so both steps stay below generator_lr"
+        " and discriminator_lr throughout. Lower it, or give a larger --kimg."
+    ]
 
 
 def _frozen_as_drawn(config: ResolvedConfig) -> list[str]:

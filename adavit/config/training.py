@@ -68,7 +68,7 @@ class TrainingConfig(ConfigModel):
     adam_beta2: float = Field(0.99, ge=0, lt=1)
     """Decay of Adam's second moment."""
     warmup_kimg: float = auto(ge=0)
-    """Thousands of images over which both steps rise from 0. auto: 0, for vit 2."""
+    """Thousands of images over which both steps rise from 0. auto: 0, for vit 2, at most a tenth of total_kimg."""
     schedule_kimg: float = auto(gt=0)
     """Thousands of images over which the values below move, along half a cosine. auto: total_kimg."""
     final_lr_factor: float = Field(1.0, gt=0)

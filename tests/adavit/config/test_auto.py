@@ -262,7 +262,16 @@ WORDS: dict[str, tuple[str, list[Case]]] = {
             cpu(0.002, settings=R3GAN),
         ],
     ),
-    "training.warmup_kimg": ("0, for vit 2.", [Case(0.0), Case(2.0, settings=vit())]),
+    "training.warmup_kimg": (
+        "0, for vit 2, at most a tenth of total_kimg.",
+        [
+            Case(0.0),
+            Case(2.0, settings=vit()),
+            cpu(2.0, settings=vit()),
+            Case(0.1, settings=vit() | training(total_kimg=1)),
+            Case(0.0, settings=training(total_kimg=1)),
+        ],
+    ),
     "training.schedule_kimg": (
         "total_kimg.",
         [Case(5000.0), Case(9.0, settings=training(total_kimg=9))],

@@ -104,6 +104,17 @@ def test_a_critic_that_begins_when_the_run_is_over_is_named() -> None:
         assert [sentence[len("features.start_kimg is ") :][:31] for sentence in found] == expected
 
 
+def test_a_warm_up_that_is_as_long_as_the_run_is_named() -> None:
+    vit = {"discriminator": {"kind": "vit"}}
+    for warmup, total in ((1.9, 2), (2, 2), ("auto", 0.5)):
+        given = {"training": {"warmup_kimg": warmup, "total_kimg": total}}
+        expected = [
+            "training.warmup_kimg is 2, but the run ends at 2 kimg, so both steps stay below generator_lr and"
+            " discriminator_lr throughout. Lower it, or give a larger --kimg."
+        ]
+        assert absurd_settings(resolved(vit, given)) == (expected if warmup == 2 else [])
+
+
 @pytest.mark.parametrize(
     ("augment", "named"),
     [

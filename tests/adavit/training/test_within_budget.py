@@ -38,7 +38,14 @@ def test_a_run_with_a_budget_has_the_bits_of_one_of_its_length(
     network: dict[str, Any] = {"discriminator": {"kind": kind}}
     if kind == "resnet":
         network["discriminator"] |= {"channel_base": 64, "channel_max": 8}
-    moving = {"training": {"final_lr_factor": 0.1, "r1_interval": 4, "path_length": 1}}
+    moving = {
+        "training": {
+            "final_lr_factor": 0.1,
+            "r1_interval": 4,
+            "path_length": 1,
+            "warmup_kimg": "auto",
+        }
+    }
     layers = [network, moving]
     console = Notes()
     run = adavit.train(
@@ -49,6 +56,7 @@ def test_a_run_with_a_budget_has_the_bits_of_one_of_its_length(
     kimg = held["training"]["total_kimg"]
     assert 0 < kimg < 1
     assert held["training"]["schedule_kimg"] == kimg
+    assert held["training"]["warmup_kimg"] == (kimg / 10 if kind == "vit" else 0)
     every = held["metrics"]["every_kimg"]
     explicit = {"training": {"total_kimg": kimg}, "metrics": {"every_kimg": every}}
     out = {"run": {"out": str(tmp_path / "explicit")}}
