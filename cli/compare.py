@@ -27,10 +27,10 @@ from adavit.runtime.streams import for_terminal
 HELP = """
 Put the figures of RECORDS side by side: runs, or files of adavit evaluate --out.
 
-A run stands for its evaluations, the newest under each protocol, or, where it was never evaluated, for the
-best record of its training. Figures share a column only if they were measured under the same protocol: the
-same number of images on either side, the same real images, the same feature network. In what the columns of
-a metric differ stands below the table.
+A run stands for the evaluations of its present generators, the newest under each protocol, or, where those
+were never evaluated, for the best record of its training. Figures share a column only if they were measured
+under the same protocol: the same number of images on either side, the same real images, the same feature
+network. In what the columns of a metric differ stands below the table.
 
 A discriminator that saw images through a pretrained network (--features) flatters figures in related
 features, fid and kid among them: such runs are marked, and those figures have columns of their own.

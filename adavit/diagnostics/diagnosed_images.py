@@ -15,6 +15,7 @@ from adavit.errors import UserError
 from adavit.evaluation.run_images import CHANNEL_NAMES, images_of_run, load_reference
 from adavit.evaluation.sources import GeneratorSource, open_source
 from adavit.generation.sampling import generated_batches
+from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generator_file import StoredGenerator
 from adavit.runs.reading import number
@@ -195,6 +196,8 @@ def _of_generator(
         protocol={
             **_protocol(origin.name, real, count, len(train), seed),
             "generator": stored.path.name,
+            # Of a run that goes on, the name of the file is soon that of other weights.
+            "generator_digest": tensors_digest(generator.state_dict()),
             "images_seen": stored.images,
             "truncation": 1.0,
             "labels": "training images" if generator.num_classes else None,
@@ -236,6 +239,7 @@ def _of_images(
         protocol={
             **_protocol(source, real, len(chosen), len(real), seed),
             "generator": None,
+            "generator_digest": None,
             "images_seen": None,
             "truncation": None,
             "labels": None,

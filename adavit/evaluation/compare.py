@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adavit.errors import UserError
-from adavit.evaluation.compared_figures import BEST, LAST, ComparedFigure, figures_of
+from adavit.evaluation.compared_figures import ComparedFigure, figures_of, remark_on
 from adavit.evaluation.protocol import FLATTERED, TRUNCATION
 from adavit.metrics.kinship import (
     MARK,
@@ -26,6 +26,7 @@ from adavit.metrics.kinship import (
     short_network,
 )
 from adavit.metrics.names import HIGHER_IS_BETTER, metric_of
+from adavit.runs.outdated import BEST, LAST
 from adavit.runtime.paths import takes_paths
 
 
@@ -58,7 +59,7 @@ class Comparison:
         sources: Paths that the user named, a row each.
         marks: What is said of the discriminator of each, see `adavit.metrics.kinship`; may be empty.
         columns: Metrics, a column for each protocol.
-        notes: In what the columns of one metric differ, and what the marks mean.
+        notes: In what the columns of one metric differ, what the marks mean, and what is left out.
     """
 
     sources: tuple[str, ...]
@@ -74,7 +75,7 @@ def compare(sources: Sequence[str], *, anyway: bool = False) -> Comparison:
     Args:
         sources: Runs, or files of `adavit evaluate --out`. Of a run its evaluations.jsonl counts, the
             newest record of each generator under each protocol; or the best record of its metrics.jsonl
-            where it was never evaluated.
+            where the generators that it has now were never evaluated.
         anyway: Whether figures that pretrained features flatter stand in one column with others, marked.
 
     Returns:
@@ -111,7 +112,8 @@ def compare(sources: Sequence[str], *, anyway: bool = False) -> Comparison:
         for note, names in notes.items()
     ]
     marks = tuple(_mark(source, found) for source in sources)
-    return Comparison(tuple(sources), marks, tuple(columns), (*said, *_legends(marks, found)))
+    said += [*_legends(marks, found), *filter(None, map(remark_on, sources))]
+    return Comparison(tuple(sources), marks, tuple(columns), tuple(said))
 
 
 NOTHING_COMPARES = (

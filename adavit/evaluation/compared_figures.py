@@ -9,6 +9,7 @@ from adavit.errors import UserError
 from adavit.evaluation.protocol import differing_fields
 from adavit.metrics.names import metric_of
 from adavit.runs.directory import RunDirectory
+from adavit.runs.outdated import outdated_remark, present_evaluations, which_generator
 from adavit.runs.reading import mapping
 from adavit.runs.records import (
     best_record,
@@ -22,9 +23,6 @@ from adavit.runs.records import (
 )
 from adavit.runtime.paths import quoted
 
-BEST, LAST = "best", "last"
-"""Generators of a run."""
-
 
 @dataclass(frozen=True)
 class ComparedFigure:
@@ -35,7 +33,7 @@ class ComparedFigure:
         name: As recorded, for example "fd_random".
         value: The figure.
         protocol: What it was measured under.
-        generator: Which of its run: `BEST`, `LAST`, or empty where it is of neither, or that is not known.
+        generator: As `which_generator`; empty too where it is not known.
     """
 
     source: str
@@ -58,6 +56,8 @@ class ComparedFigure:
 def figures_of(source: str) -> Iterator[ComparedFigure]:
     """The figures of a run or a file; of several of one generator under one protocol the latest.
 
+    Evaluations of generators that the run has no longer do not count.
+
     Args:
         source: Path of a run, or of a file of `adavit evaluate --out`.
 
@@ -69,11 +69,12 @@ def figures_of(source: str) -> Iterator[ComparedFigure]:
         records = [read_record(path)]
     else:
         run = RunDirectory.open(path)
-        records = read_evaluations(run.evaluations) or _best(run)
+        evaluations, _ = present_evaluations(run, read_evaluations(run.evaluations))
+        records = evaluations or _best(run)
         if not records:
             raise UserError(
-                f"run {source!r} has no record of a metric, expected {run.evaluations.name} or"
-                f" {run.metrics.name}."
+                f"run {source!r} has no record of a metric of the generators that it has now, expected one in"
+                f" {run.evaluations.name} or {run.metrics.name}."
                 f" Make one with adavit evaluate {quoted(source)}."
             )
     latest: list[ComparedFigure] = []
@@ -90,10 +91,19 @@ def figures_of(source: str) -> Iterator[ComparedFigure]:
     yield from latest
 
 
+def remark_on(source: str) -> str:
+    """Why evaluations of a source are not among its figures; empty where all count.
+
+    Args:
+        source: As for `figures_of`.
+    """
+    run = RunDirectory(Path(source))
+    _, commands = present_evaluations(run, read_evaluations(run.evaluations))
+    return outdated_remark(source, commands) if commands else ""
+
+
 def _generator_of(record: dict[str, Any]) -> str:
-    names = RunDirectory(Path())
-    known = {names.best_generator.name: BEST, names.last_generator.name: LAST}
-    return known.get(str(mapping(record.get("source")).get("generator")), "")
+    return which_generator(mapping(record.get("source")).get("generator"))
 
 
 def _best(run: RunDirectory) -> list[dict[str, Any]]:

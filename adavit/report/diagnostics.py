@@ -93,9 +93,10 @@ def build_diagnostics(groups: Sequence[SeedGroup], budget: int) -> list[Diagnosi
 
 
 def _pictures(runs: Sequence[Run], budget: int) -> dict[Path, EmbeddedPicture]:
+    recorded = [run for run in runs if run.memorisation]  # which says what the picture is of
     pictures: dict[Path, EmbeddedPicture] = {}
     for side in SIDES:
-        encoded = {run.path: encoded_picture(_pairs_of(run), side=side) for run in runs}
+        encoded = {run.path: encoded_picture(_pairs_of(run), side=side) for run in recorded}
         pictures = {path: picture for path, picture in encoded.items() if picture is not None}
         if sum(len(picture.uri) for picture in pictures.values()) <= budget:
             return pictures

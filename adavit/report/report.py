@@ -11,7 +11,8 @@ from adavit.report.summary import report_title
 from adavit.report.table import Table, merge_tables, parse_table, unique_name
 from adavit.report.table_formats import to_csv, to_markdown
 from adavit.report.tabulation import build_table
-from adavit.runtime.console import Console
+from adavit.runs.outdated import outdated_remark
+from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.files import make_folder, write_text
 from adavit.runtime.inputs import read_input
 from adavit.runtime.paths import takes_paths
@@ -41,7 +42,7 @@ def write_report(
             one row without augmentation.
         title: Heading. None: as `report_title`.
         anyway: Whether figures that pretrained features flatter share columns with others, marked.
-        console: Told of runs that cannot be read, which are left out.
+        console: Told of runs that cannot be read, and of findings of earlier generators, which are left out.
 
     Returns:
         The files written.
@@ -65,6 +66,9 @@ def write_report(
     _check_apart(files, merge)
     earlier = _read_tables(merge)
     runs = collect_runs(sources, console)
+    for run in runs:
+        if run.outdated:
+            (console or SilentConsole()).note(outdated_remark(str(run.path), run.outdated))
     try:
         texts = _texts(runs, earlier, suffixes, baseline=baseline, title=title, anyway=anyway)
     except UserError:

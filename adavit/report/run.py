@@ -16,6 +16,7 @@ from adavit.report.checked_values import check_settings, sound
 from adavit.report.run_status import status_of
 from adavit.runs.directory import RunDirectory
 from adavit.runs.listing import named_runs
+from adavit.runs.outdated import present_diagnosis, present_evaluations
 from adavit.runs.reading import (
     flat_settings,
     mapping,
@@ -81,14 +82,15 @@ class Run:
         environment: `environment.json`.
         stats: Lines of `stats.jsonl`, each with the number of `images`.
         metrics: Lines of `metrics.jsonl`, likewise.
-        evaluations: Records of `adavit evaluate`.
-        memorisation: What `adavit memorisation` has written.
-        leaks: What `adavit leaks` has written.
+        evaluations: Records of `adavit evaluate` of the generators that it has now.
+        memorisation: What `adavit memorisation` has written of such a one.
+        leaks: What `adavit leaks` has, likewise.
         cell: Its place in an ablation, or None.
         images: Real images seen: those of the checkpoint, since a run that stopped goes on from there;
             of one that is running, or has no checkpoint, as far as the logs know.
         started: When it began, in seconds since 1970.
         damage: Which lines of its logs are damaged and left out, in one line; empty if none is.
+        outdated: Commands that find anew what is left out, since it was found of generators that it has no longer.
     """
 
     path: Path
@@ -106,6 +108,7 @@ class Run:
     images: int
     started: float
     damage: str
+    outdated: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -238,6 +241,9 @@ def read_run(path: Path) -> Run:
             directory.diagnostics.leaks,
         )
     )
+    evaluations, commands = present_evaluations(directory, evaluations)
+    memorisation, again = present_diagnosis(directory, memorisation, "memorisation")
+    leaks, once_more = present_diagnosis(directory, leaks, "leaks")
     running = directory.is_claimed()
     images = _images_seen(directory, [*stats, *metrics], running=running)
     ending = sound(read_json(directory.ending), directory.ending.name)
@@ -260,6 +266,7 @@ def read_run(path: Path) -> Run:
         images=images,
         started=_started(directory, environment),
         damage=describe_damage({str(log): found.damaged for log, found in logs.items()}),
+        outdated=(*commands, *again, *once_more),
     )
 
 

@@ -16,6 +16,9 @@ MAXIMUM_BYTES = 64 * 2**20
 """No description of a run comes near it; what is larger is not read. A log may be longer."""
 
 
+TENSORS = "tensors_sha256"
+"""Entry of the metadata of a weights file: the digest of its tensors, which a record of an evaluation holds too."""
+
 MAXIMUM_PARTS, MAXIMUM_DEPTH = 1000, 20
 """Of a nested setting; what is larger is not shown."""
 

@@ -16,6 +16,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from adavit.metrics.extractors.extractor import tensors_digest
+from adavit.runs.reading import TENSORS
 from adavit.runtime.files import write_bytes
 from adavit.runtime.inputs import check_regular
 
@@ -25,8 +26,8 @@ UNUSABLE = (
 )
 """What reading a file, its metadata, and building the network they are of raise where it is damaged or another's."""
 
-TENSORS, METADATA = "tensors_sha256", "metadata_sha256"
-"""What the digests are called in the file; the second covers the first."""
+METADATA = "metadata_sha256"
+"""Entry with the digest of all others, that of the tensors among them."""
 
 
 class UnsoundWeights(ValueError):

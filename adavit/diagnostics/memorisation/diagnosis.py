@@ -39,7 +39,6 @@ from adavit.diagnostics.memorisation.training_distances import (
 from adavit.errors import UserError
 from adavit.evaluation.scoring import choose_network
 from adavit.metrics import ExtractorName, FeatureExtractor
-from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.metrics.extractors.names import BUILT_IN
 from adavit.projection.choice import check_features
 from adavit.runs.directory import DiagnosticsFolder
@@ -100,7 +99,6 @@ def memorisation(
             be searched for.
     """
     diagnosed, console = diagnosis.images, diagnosis.console
-    stored = diagnosed.stored
     check_features(features, features_mean, features_std)
     if features is not None and project is None:
         raise UserError(
@@ -142,10 +140,6 @@ def memorisation(
     record: dict[str, Any] = {
         "protocol": {
             **diagnosed.protocol,
-            # Of a run that goes on, the name of the file is soon that of other weights.
-            "generator_digest": None
-            if stored is None
-            else tensors_digest(stored.generator.state_dict()),
             "n_heldout": len(sides.heldout),
             "n_leave_one_out": len(sides.left_out),
             "mirror": diagnosed.mirror,

@@ -13,6 +13,7 @@ from adavit.runs.records import figures, is_record, read_evaluations
 from adavit.runtime.files import write_json
 from tests.adavit.evaluation import runs
 from tests.adavit.evaluation.runs import CLASS_SIZES, draw
+from tests.stored_generators import store_generator
 
 PROTOCOL: dict[str, Any] = {
     "extractor": "inception",
@@ -216,6 +217,19 @@ def test_a_run_that_was_never_evaluated_has_its_best_record() -> None:
     log = [record(9.0, 0.3), record(7.0, 0.2), record(8.0, 0.1)]
     found = compare([make_run("a", metrics=log)])
     assert [(c.name, c.values) for c in found.columns] == [("fid", (7.0,)), ("kid", (0.2,))]
+
+
+def test_why_evaluations_of_an_earlier_generator_are_not_shown_stands_below_the_table() -> None:
+    best = "generator-best.safetensors"
+    of_another = record(30.0) | {"source": {"generator": best, "fingerprint": "ab" * 32}}
+    run = make_run("a", evaluations=[of_another], metrics=[record(8.0)])
+    store_generator(Path(run) / best)
+    found = compare([run, write("b.json", record(9.0))])
+    assert [column.values for column in found.columns] == [(8.0, 9.0)]
+    assert found.notes == (
+        "Training of a went on after it was measured, so what was found of its earlier generators is left out."
+        " To find it anew: adavit evaluate a --which best.",
+    )
 
 
 def test_broken_lines_of_a_log_are_passed_over() -> None:

@@ -5,7 +5,10 @@ from typing import Any
 import pytest
 
 from adavit.errors import UserError
-from adavit.evaluation.compared_figures import figures_of
+from adavit.evaluation.compared_figures import figures_of, remark_on
+from adavit.metrics.extractors.extractor import tensors_digest
+from adavit.runs.generator_file import read_generator
+from tests.stored_generators import store_generator
 
 
 def record(value: float, generator: str | None = None, **protocol: Any) -> dict[str, Any]:
@@ -53,6 +56,28 @@ def test_figures_beside_others_are_of_the_same_generator(tmp_path: Path) -> None
     (tmp_path / "record.json").write_text(json.dumps(whole))
     found = figures_of(str(tmp_path / "record.json"))
     assert [(figure.value, figure.generator) for figure in found] == [(5.0, "last"), (4.0, "last")]
+
+
+def test_evaluations_of_generators_that_the_run_has_no_longer_do_not_count(tmp_path: Path) -> None:
+    best = "generator-best.safetensors"
+    lines = [record(value) | {"images": images} for images, value in ((20_000, 30), (200_000, 8))]
+    run = Path(make_run(tmp_path / "run", "metrics.jsonl", *lines))
+    then = read_generator(store_generator(run / best, seed=0, images=20_000))
+    earlier = record(30.0, best) | {"images": 20_000}
+    earlier["source"]["fingerprint"] = tensors_digest(then.generator.state_dict())
+    (run / "evaluations.jsonl").write_text(json.dumps(earlier) + "\n")
+    assert [figure.value for figure in figures_of(str(run))] == [30.0]
+    assert remark_on(str(run)) == ""
+
+    store_generator(run / best, seed=1, images=200_000)
+    (figure,) = figures_of(str(run))
+    assert (figure.value, figure.generator) == (8.0, "best")
+    assert f"adavit evaluate {run} --which best" in remark_on(str(run))
+    (run / "metrics.jsonl").unlink()
+    with pytest.raises(
+        UserError, match=r"has no record of a metric of the generators that it has now"
+    ):
+        list(figures_of(str(run)))
 
 
 def test_a_run_that_was_never_evaluated_has_the_figure_of_its_best_generator(

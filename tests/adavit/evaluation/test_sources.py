@@ -16,7 +16,7 @@ from adavit.evaluation.sources import (
 )
 from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.runs.generator_file import read_generator
-from adavit.runs.weights_file import TENSORS
+from adavit.runs.reading import TENSORS
 
 
 def test_a_run_is_its_generator_with_the_settings_it_was_made_under(run: Path) -> None:

@@ -4,8 +4,11 @@ from pathlib import Path
 from PIL import Image
 
 from adavit.report.report import write_report
+from adavit.runs.reading import TENSORS, read_weights_metadata
 from tests.adavit.report.page_reader import EVIL, Page
 from tests.adavit.report.synthetic import write_run
+from tests.stored_generators import store_generator
+from tests.telling import Told
 
 
 def test_closest_pairs_and_distances_are_shown(tmp_path: Path) -> None:
@@ -31,6 +34,38 @@ def test_closest_pairs_and_distances_are_shown(tmp_path: Path) -> None:
         assert words in page.text
     pictures = [a["alt"] for tag, a in page.tags if tag == "img"]
     assert ["Closest pairs" in (alt or "") for alt in pictures] == [True]
+
+
+def test_what_was_found_of_an_earlier_generator_is_left_out_and_said(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run")
+    best = store_generator(path / "generator-best.safetensors").name
+    folder = path / "diagnostics"
+    folder.mkdir()
+    Image.new("RGB", (40, 20), "red").save(folder / "closest_pairs.png")
+    found = {
+        "memorisation": {"spaces": {"pixels": {"generated": {"median": 12.5}}}},
+        "leaks": {"operations": [{"operation": "cutout", "balanced_accuracy": 0.9}]},
+    }
+
+    def page_after(digest: str) -> tuple[Page, list[str]]:
+        evaluation = {"fid": 7.0, "protocol": {}}
+        evaluation["source"] = {"generator": best, "fingerprint": digest}
+        (path / "evaluations.jsonl").write_text(json.dumps(evaluation) + "\n")
+        protocol = {"generator": best, "generator_digest": digest}
+        for name, record in found.items():
+            (folder / f"{name}.json").write_text(json.dumps({**record, "protocol": protocol}))
+        told = Told()
+        return Page(write_report([path], tmp_path / "r.html", console=told)[0]), told.notes
+
+    shown, notes = page_after(read_weights_metadata(path / best)[TENSORS])
+    assert all(words in shown.text for words in ("evaluated best", "pixels", "cutout"))
+    assert ([tag for tag, _ in shown.tags].count("img"), notes) == (1, [])
+    left, notes = page_after("ab" * 32)
+    assert not any(words in left.text for words in ("evaluated best", "pixels", "cutout"))
+    assert [tag for tag, _ in left.tags].count("img") == 0
+    (note,) = notes
+    for command in ("evaluate", "memorisation", "leaks"):
+        assert f"adavit {command} {path} --which best" in note
 
 
 def test_leaks_are_shown_with_what_cannot_be_told(tmp_path: Path) -> None:

@@ -75,6 +75,7 @@ def test_a_page_stays_below_10_mb_whatever_is_in_it(tmp_path: Path) -> None:
             )
         (path / "diagnostics").mkdir()
         (path / "diagnostics" / "closest_pairs.png").write_bytes((sheets / "0.png").read_bytes())
+        (path / "diagnostics" / "memorisation.json").write_text('{"protocol": {}, "spaces": {}}')
     out, *_ = write_report([tmp_path / "runs"], tmp_path / "r.html")
     assert 6_000_000 < out.stat().st_size < 10_000_000
     page = Page(out)

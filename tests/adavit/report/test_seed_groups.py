@@ -179,7 +179,7 @@ def made_run(seed: int, changed: dict[str, Any], cell: AblationPlace | None = No
     return Run(
         path=Path(f"run{seed}"), status="finished", reason="", settings=flat_settings(sections),
         data={"name": "squares", "fingerprint": "ab" * 32}, environment={}, images=0, started=0.0, damage="",
-        stats=[], metrics=[], evaluations=[], memorisation={}, leaks={}, cell=cell,
+        stats=[], metrics=[], evaluations=[], memorisation={}, leaks={}, cell=cell, outdated=(),
     )  # fmt: skip
 
 

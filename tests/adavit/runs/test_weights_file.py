@@ -8,9 +8,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from adavit.metrics.extractors.extractor import tensors_digest
+from adavit.runs.reading import TENSORS
 from adavit.runs.weights_file import (
     METADATA,
-    TENSORS,
     UnsoundWeights,
     check_finite,
     read_weights,

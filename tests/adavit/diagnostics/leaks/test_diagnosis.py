@@ -20,7 +20,9 @@ from adavit.diagnostics.leaks.diagnosis import estimate_leak, leaks, p_warning, 
 from adavit.diagnostics.leaks.operations import Operation, operations_by_name
 from adavit.diagnostics.leaks.rates import draw_rates, estimate_rate
 from adavit.errors import UserError
+from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.runs.directory import RunDirectory
+from adavit.runs.generator_file import read_generator
 from adavit.runtime.console import SilentConsole
 from tests.adavit.diagnostics.conftest import random_images, write_images
 from tests.adavit.diagnostics.leaks.real_images import half_dark
@@ -112,6 +114,8 @@ def test_leaks_of_a_run_looks_for_what_the_run_used(
     assert [entry["operation"] for entry in record["operations"]] == ["xflip", "rotate90", "cutout"]
     assert (record["highest_p"], record["warning"]) == (0.5, "")
     protocol = record["protocol"]
+    stored = read_generator(run)
+    assert protocol["generator_digest"] == tensors_digest(stored.generator.state_dict())
     sizes = [protocol[key] for key in ("n_control", "n_probe_test", "n_probe_training", "n_fake")]
     assert sizes == [5, 7, 12, 20]
     assert (protocol["seed"], protocol["truncation"], protocol["n_train"]) == (0, 1.0, 19)
