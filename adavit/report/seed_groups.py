@@ -129,6 +129,28 @@ def baseline_of(group: SeedGroup, groups: Sequence[SeedGroup]) -> SeedGroup | No
     )
 
 
+def row_of_failed(run: Run, groups: Sequence[SeedGroup]) -> SeedGroup | None:
+    """The row that a failed cell would be a seed of: that of the same axes; None where no other seed came through.
+
+    Of several such rows it is the one that it shares the most of the settings with which tell them apart.
+    """
+    if run.cell is None:
+        return None
+    settings = {key: _text(value) for key, value in run.settings.items()}
+    candidates = [
+        group
+        for group in groups
+        if group.grid == run.cell.grid
+        and _axes_of(group.runs[0]) == _axes_of(run)
+        and all(other.seed != run.seed for other in group.runs)
+    ]
+    return max(
+        candidates,
+        key=lambda group: len(group.axes.items() & settings.items()),
+        default=None,
+    )
+
+
 def choose_baseline(groups: Sequence[SeedGroup], label: str) -> list[SeedGroup]:
     """The same rows with another baseline in each grid that has a row of that label.
 

@@ -76,7 +76,7 @@ def headline(table: Table) -> str:
     if len(told) > MOST_SENTENCES:
         sentences.append(f"{len(told) - MOST_SENTENCES} more tables are below.")
     unfinished = any(word in row.state for row in table.rows for word in UNFINISHED)
-    if sentences and unfinished:
+    if sentences and (unfinished or table.failures):
         sentences.append("Not all runs are finished, so this may change.")
     return " ".join(sentences)
 
@@ -91,7 +91,7 @@ def _best_of(part: TablePart, wording: Wording) -> str:
     direction = "Highest" if column.better == "higher" else "Lowest"
     figure = best.figures[column.key]
     flattered = " (flattered by its pretrained features)" if column.name in best.flattered else ""
-    shown = f"{wording.figure(figure, column)}{flattered}{_over_seeds(best, figure)}"
+    shown = f"{wording.figure(figure, column)}{flattered}{_over_seeds(best, figure)}{_state(best)}"
     if len(measured) == 1:
         sentence = f"{column.name} of {best.label}: {shown}"
     else:
@@ -123,7 +123,7 @@ def _against_baseline(best: Row, measured: Sequence[Row], column: Column, wordin
     if change is None or baseline is None:
         return ""
     before = wording.figure(baseline.figures[column.key], column)
-    words = f"; the baseline, {baseline.label}, has {before}"
+    words = f"; the baseline, {baseline.label}, has {before}{_state(baseline)}"
     if change.low is None or change.high is None:
         return f"{words}. One seed in common: how sure the difference is cannot be said"
     shown = wording.difference(change, column)
@@ -136,6 +136,11 @@ def _against_baseline(best: Row, measured: Sequence[Row], column: Column, wordin
 def _is_baseline_of(baseline: Row, row: Row) -> bool:
     named = (row.compared_with, row.grid, row.origin)
     return named == (baseline.label, baseline.grid, baseline.origin)
+
+
+def _state(row: Row) -> str:
+    """What of a row has not come to its end."""
+    return f" ({row.state})" if row.state else ""
 
 
 def _over_seeds(row: Row, figure: Figure) -> str:

@@ -66,6 +66,7 @@ class Row(ConfigModel):
     compared_with: str | None
     """Label of the row that its differences are against."""
     seeds: int = Field(ge=1)
+    """All that were run, those that failed too."""
     state: str = ""
     """What is not finished, e.g. "1 of 3 running"; empty where all is."""
     seen: list[str] = Field(default_factory=list)

@@ -8,7 +8,7 @@ from adavit.evaluation.protocol import comparison_key, key_digest
 from adavit.metrics.kinship import flattered_by
 from adavit.metrics.names import HIGHER_IS_BETTER, metric_of
 from adavit.report.run import Run
-from adavit.report.seed_groups import SeedGroup, baseline_of
+from adavit.report.seed_groups import SeedGroup, baseline_of, row_of_failed
 from adavit.report.statistics import mean_and_spread, paired_difference
 from adavit.report.table import Column, Failure, Figure, Row, Table
 from adavit.runs.directory import RunDirectory
@@ -30,7 +30,7 @@ def build_table(
 
     Args:
         groups: As `group_runs` made them.
-        failed: Runs that failed; listed with their reasons.
+        failed: Cells that failed; listed with their reasons, and counted in the rows that they are seeds of.
         anyway: Whether figures that pretrained features flatter share columns with others.
     """
     columns: dict[str, Column] = {}
@@ -42,7 +42,8 @@ def build_table(
                 columns.setdefault(column.key, column)
                 by_column.setdefault(column.key, {})[str(run.seed)] = value
         measured.append(by_column)
-    rows = [_row(group, groups, measured, columns) for group in groups]
+    lost = [row_of_failed(run, groups) for run in failed]
+    rows = [_row(group, groups, measured, columns, lost.count(group)) for group in groups]
     metrics = [column for column in columns.values() if column.name not in LAST_COLUMNS]
     others = [columns[key] for key in LAST_COLUMNS if key in columns]
     return Table(columns=metrics + others, rows=rows, failures=[_failure(run) for run in failed])
@@ -53,6 +54,7 @@ def _row(
     groups: Sequence[SeedGroup],
     measured: Sequence[dict[str, dict[str, float]]],
     columns: dict[str, Column],
+    failed: int,
 ) -> Row:
     own = measured[groups.index(group)]
     baseline = None if group.baseline else baseline_of(group, groups)
@@ -70,8 +72,8 @@ def _row(
         axes=group.axes,
         baseline=group.baseline,
         compared_with=baseline.label if baseline else None,
-        seeds=len(group.runs),
-        state=_unfinished(group),
+        seeds=len(group.runs) + failed,
+        state=_unfinished(group, failed),
         seen=list(dict.fromkeys(name for run in group.runs for name in run.networks_seen)),
         flattered=sorted({name for run in group.runs for name in _flattered(run)}),
         data=_data(group.runs[0]),
@@ -85,11 +87,14 @@ def _data(run: Run) -> str:
     return " ".join(word for word in (text(run.data.get("name")), fingerprint) if word)
 
 
-def _unfinished(group: SeedGroup) -> str:
+def _unfinished(group: SeedGroup, failed: int) -> str:
+    """What has not come to its end of the runs of a row, and of its cells that failed."""
     counts = Counter(run.status for run in group.runs if run.status != "finished")
-    if len(group.runs) == 1:
+    counts += Counter(failed=failed)
+    total = len(group.runs) + failed
+    if total == 1:
         return next(iter(counts), "")
-    return ", ".join(f"{n} of {len(group.runs)} {status}" for status, n in sorted(counts.items()))
+    return ", ".join(f"{n} of {total} {status}" for status, n in sorted(counts.items()))
 
 
 def _failure(run: Run) -> Failure:

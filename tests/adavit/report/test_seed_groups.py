@@ -11,7 +11,13 @@ from adavit.config.discriminator import ResNetConfig, ViTConfig
 from adavit.config.run import RunConfig
 from adavit.errors import UserError
 from adavit.report.run import AblationPlace, Run, collect_runs
-from adavit.report.seed_groups import SeedGroup, baseline_of, choose_baseline, group_runs
+from adavit.report.seed_groups import (
+    SeedGroup,
+    baseline_of,
+    choose_baseline,
+    group_runs,
+    row_of_failed,
+)
 from adavit.runs.reading import flat_settings
 from tests.adavit.report.synthetic import cell_of, write_grid, write_run, write_sizes
 
@@ -324,6 +330,20 @@ def test_a_cell_that_has_not_begun_stands_with_its_siblings() -> None:
     )
     (group,) = group_runs([made_run(0, {}, place), waiting])
     assert group.label == "bg"
+
+
+def test_a_cell_that_failed_is_of_the_row_of_its_axes_and_settings() -> None:
+    place = AblationPlace(grid="g", axes={"x": "1"}, seed=None, label="x 1", baseline=False)
+    short, long = ({"training.total_kimg": kimg} for kimg in (10.0, 20.0))
+    groups = group_runs([made_run(0, short, place), made_run(0, long, place)])
+    assert [row_of_failed(made_run(1, each, place), groups) for each in (short, long)] == groups
+    for other in (
+        made_run(1, short, replace(place, axes={"x": "2"})),
+        made_run(1, short, replace(place, grid="h")),
+        made_run(0, short, place),  # tried again, and has its figures
+        made_run(1, short),
+    ):
+        assert row_of_failed(other, groups) is None
 
 
 def test_a_run_whose_settings_are_lost_is_no_seed_of_another() -> None:

@@ -12,6 +12,7 @@ from tests.adavit.report.synthetic import (
     PROTOCOL,
     SAW,
     cell_of,
+    failed_cell,
     table_of,
     write_grid,
     write_mixed,
@@ -160,6 +161,42 @@ def test_the_baseline_of_a_report_of_a_report_is_that_of_the_same_runs(tmp_path:
         merge = [report]
     sentence = headline(parse_table(merge[0].read_text(), "x"))
     assert "bg with 41.00 ± 1.00 over 3 seeds; the baseline, none, has 51.00 ± 1.00" in sentence
+
+
+def test_seeds_that_failed_are_told_beside_the_figures_of_the_others(tmp_path: Path) -> None:
+    for seed in range(3):
+        cell = cell_of("none", seed, baseline=True)
+        write_run(tmp_path / f"none{seed}", seed=seed, mode="none", values=(20.0, 14.0), cell=cell)
+        cell = cell_of("bg", seed)
+        if seed:
+            cell |= {"status": "failed", "reason": "Training diverged."}
+        write_run(tmp_path / f"bg{seed}", seed=seed, preset="bg", values=(20.0, 12.0), cell=cell)
+    table = parse_table(write_report([tmp_path], tmp_path / "r.json")[0].read_text(), "r.json")
+    assert [(row.label, row.seeds, row.state) for row in table.rows] == [
+        ("none", 3, ""),
+        ("bg", 3, "2 of 3 failed"),
+    ]
+    assert headline(table) == (
+        "Lowest fd_random: bg with 12.00 over 1 of 3 seeds (2 of 3 failed); the baseline, none, has 14.00 ± 0.00."
+        " One seed in common: how sure the difference is cannot be said."
+        " Not all runs are finished, so this may change."
+    )
+    for seed in range(3):
+        failed_cell(tmp_path / f"noise{seed}", "diverged")  # a method of which no run has a figure
+        shutil.rmtree(tmp_path / f"bg{seed}")
+    table = parse_table(write_report([tmp_path], tmp_path / "r.json")[0].read_text(), "r.json")
+    assert [(row.label, row.state) for row in table.rows] == [("none", "")]
+    assert headline(table).endswith("Not all runs are finished, so this may change.")
+
+
+def test_a_baseline_says_what_of_it_is_not_finished_where_others_are_held_against_it(
+    tmp_path: Path,
+) -> None:
+    write_grid(tmp_path)
+    note = tmp_path / "none1" / "cell.json"
+    note.write_text(json.dumps(json.loads(note.read_text()) | {"status": "failed"}))
+    table = parse_table(write_report([tmp_path], tmp_path / "r.json")[0].read_text(), "r.json")
+    assert "the baseline, none, has 9.250 ± 0.707 (1 of 3 failed). " in headline(table)
 
 
 def test_seeds_are_those_of_the_figure_and_not_of_the_row(tmp_path: Path) -> None:
