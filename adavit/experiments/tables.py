@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from adavit.config.training import TrainingConfig
+from adavit.config.training import LOSSES_WITHOUT_THRESHOLD, TrainingConfig
 from adavit.experiments.cell import Cell
 from adavit.experiments.cell_directory import CellDirectory
 from adavit.experiments.grid_file import Grid
@@ -117,6 +117,7 @@ def summary_rows(
         stats = read_records(directory.run.stats)
         last = stats[-1] if stats else {}
         train, heldout = last.get("logits_train"), last.get("logits_heldout")
+        has_threshold = cell.settings["training"]["loss"] not in LOSSES_WITHOUT_THRESHOLD
         outcome = outcomes.get(cell.digest)
         elsewhere = outcome is not None and outcome.state != "failed" and not directory.begun()
         rows.append(
@@ -127,7 +128,7 @@ def summary_rows(
                 "metric": recorded,
                 "best": None if best is None else best[recorded or ""],
                 "last": figures(records[-1]).get(recorded or "") if records else None,
-                "r_t": last.get("r_t"),
+                "r_t": last.get("r_t") if has_threshold else None,
                 "p": last.get("p"),
                 "gap": None if train is None or heldout is None else train - heldout,
                 "images/s": last.get("images_per_s"),

@@ -23,6 +23,7 @@ Value = Callable[[dict[str, Any]], float | None]
 STATE: dict[str, Value] = {
     "p": lambda record: number(record.get("p")),
     "r_t": lambda record: number(record.get("r_t")),
+    "r_relative": lambda record: number(record.get("r_relative")),
     "r_v": lambda record: number(record.get("r_v")),
     "gap": gap,
     "train": lambda record: number(record.get("logits_train")),
@@ -56,7 +57,9 @@ def curve_data(
         for run in group.runs:
             records = thinned(run.stats, most)
             series: dict[str, list[float | None]] = {
-                name: [_short(value(record)) for record in records] for name, value in STATE.items()
+                name: [_short(value(record)) for record in records]
+                for name, value in STATE.items()
+                if name != "r_t" or run.has_threshold
             }
             metrics, own = _metrics(run.metrics, most, titles, letters, anyway)
             for key, (images, floor) in own.items():

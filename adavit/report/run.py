@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from adavit.config.layers import parse_yaml
+from adavit.config.training import LOSSES_WITHOUT_THRESHOLD
 from adavit.errors import UserError, first_line
 from adavit.metrics.kinship import networks_of
 from adavit.report.checked_values import check_settings, sound
@@ -120,6 +121,11 @@ class Run:
         """The seed of all random streams; a cell that failed at once has no settings to name it."""
         seed = self.settings.get("run.seed", self.cell.seed if self.cell else None)
         return seed if isinstance(seed, int) else 0
+
+    @property
+    def has_threshold(self) -> bool:
+        """Whether its loss gives the sign of a logit a meaning, and so r_t."""
+        return self.settings.get("training.loss") not in LOSSES_WITHOUT_THRESHOLD
 
     @property
     def networks_seen(self) -> list[str]:

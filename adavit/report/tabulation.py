@@ -16,11 +16,11 @@ from adavit.runs.reading import mapping, mean_of_known, number, text
 from adavit.runs.records import figures, improves, is_untrained, parts
 from adavit.runs.shared_names import without_folders
 
-LAST_COLUMNS = ("p", "r_t", "logits gap", "images/s", "kimg")
+LAST_COLUMNS = ("p", "r_t", "r_relative", "logits gap", "images/s", "kimg")
 """What stands behind the metrics."""
 
 LAST_PART = 0.1
-"""r_t and the gap are means over this last part of the images seen: one line of a log is noise."""
+"""r_t, r_relative and the gap are means over this last part of the images seen: one line of a log is noise."""
 
 
 def build_table(
@@ -181,7 +181,14 @@ def _training_state(run: Run) -> Iterator[tuple[Column, float]]:
                 "Share of overfitting by the signs of the logits at training images, mean over the"
                 " last tenth of the run; 1 is complete."
             ),
-            mean_of_known([number(record.get("r_t")) for record in late]),
+            mean_of_known([number(record.get("r_t")) for record in late if run.has_threshold]),
+        ),
+        "r_relative": (
+            (
+                "How much more often than not the discriminator puts a training image above a generated"
+                " one, mean over the last tenth of the run; 1 is always, 0 is half of the time."
+            ),
+            mean_of_known([number(record.get("r_relative")) for record in late]),
         ),
         "logits gap": (
             (

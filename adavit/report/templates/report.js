@@ -271,6 +271,7 @@
     Object.keys(metrics).forEach(metricPanel);
     statePanel("p", "Augmentation probability p", "", { rangemode: "tozero" });
     statePanel("r_t", "r_t, by signs of training logits", "1: the discriminator is sure of every training image.");
+    statePanel("r_relative", "r_relative, by pairs of logits", "1: it puts every training image above every generated one; 0: it cannot tell them apart.");
     statePanel("r_v", "r_v, by held-out logits", "0: held-out images look like training images to it; 1: like generated ones. Near its start it may be off the scale.", { clip: 2 });
     statePanel("gap", "Gap of logits, training minus held-out", "0 means no overfitting.");
     const halves = byId("panels").querySelectorAll(".panel:not(.wide)");

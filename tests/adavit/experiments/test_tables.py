@@ -5,12 +5,13 @@ import pytest
 import torch
 from torchvision.models import squeezenet1_1
 
+from adavit.config.training import LOSSES_WITHOUT_THRESHOLD
 from adavit.experiments.ablation import ablate
 from adavit.experiments.cell import cells_of
 from adavit.experiments.cell_directory import CellDirectory
 from adavit.experiments.grid_file import read_grid
 from adavit.experiments.queue import Outcome
-from adavit.experiments.tables import seconds_left, summary_table, total_time
+from adavit.experiments.tables import seconds_left, summary_rows, summary_table, total_time
 from adavit.runs.directory import RunDirectory
 from adavit.training.start.workload import Workload
 from tests.adavit.experiments.conftest import WriteGrid
@@ -64,6 +65,19 @@ def test_the_table_holds_what_the_runs_have_logged(write_grid: WriteGrid, tmp_pa
     run.append(run.metrics, {"images": 128, "fd_random": None, "protocol": protocol})
     ended_in_none = summary_table(tmp_path, [first, second], {}).splitlines()[1].split()
     assert ended_in_none[2:5] == ["fd_random", "4.5", "-"]
+
+
+def test_signs_of_logits_are_left_out_where_they_mean_nothing(
+    tmp_path: Path, write_grid: WriteGrid
+) -> None:
+    losses = {"training.loss": ["non_saturating", *LOSSES_WITHOUT_THRESHOLD]}
+    cells = cells_of(read_grid(str(write_grid(axes=losses, baseline=None))))
+    for cell in cells:
+        run = RunDirectory(tmp_path / cell.digest)
+        run.path.mkdir()
+        run.append(run.stats, {"images": 96, "r_t": 0.5})
+    shown = {row["cell"]: row["r_t"] for row in summary_rows(tmp_path, cells, {})}
+    assert list(shown.values()) == [0.5, None, None]
 
 
 def test_what_only_weighs_is_not_timed_again_and_of_many_kinds_a_few_are(

@@ -146,17 +146,20 @@ def test_a_table_that_is_cut_says_so(browser: Any) -> None:
 
 
 def test_one_run_has_no_chart_of_one_dot(chromium: Any, tmp_path: Path) -> None:
-    run = write_run(tmp_path / "run", lines=3)
+    run = write_run(tmp_path / "run", lines=3, settings={"training": {"loss": "wasserstein"}})
     for log, kept in (("metrics.jsonl", 1), ("stats.jsonl", 3)):
         lines = [json.loads(line) for line in (run / log).read_text().splitlines()]
         for line in lines:
-            line["logits_heldout"] = None
+            line |= {"logits_heldout": None, "r_relative": 0.5}
         (run / log).write_text("".join(json.dumps(line) + "\n" for line in lines[-kept:]))
     chromium.get(write_report([run], tmp_path / "one.html")[0].as_uri())
     hidden = "return ['ranking', 'curve-rows', 'sample-runs'].map((id) => document.getElementById(id).hidden)"
     assert chromium.execute_script(hidden) == [True, True, True]
     titles = texts(chromium, "#panels h3")
-    assert titles[:2] == ["Augmentation probability p", "r_t, by signs of training logits"]
+    assert titles[:2] == [
+        "Augmentation probability p",
+        "r_relative, by pairs of logits",
+    ]
     assert texts(chromium, "#panels .note")[-1] == (
         "The discriminator's verdict on training images (blue), generated images (pink)."
     )

@@ -3,8 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from adavit.report.table import Figure, Table
+from adavit.config.training import LOSSES_WITHOUT_THRESHOLD
+from adavit.report.report import write_report
+from adavit.report.table import Figure, Table, parse_table
 from adavit.report.wording import Wording
+from tests.adavit.report.page_reader import Page
 from tests.adavit.report.synthetic import table_of, write_grid, write_run
 
 
@@ -30,6 +33,25 @@ def test_the_figures_are_those_of_the_logs(tmp_path: Path) -> None:
     assert figure_of(table, "bg", "logits gap").mean == pytest.approx(1.5)
     # Mean of 0.5 * i / 31 over the lines from 27 to 30 kimg.
     assert figure_of(table, "bg", "r_t").mean == pytest.approx(0.5 * (27 + 28 + 29 + 30) / 4 / 31)
+
+
+@pytest.mark.parametrize("loss", ["non_saturating", *LOSSES_WITHOUT_THRESHOLD])
+def test_signs_of_logits_are_shown_only_where_they_mean_something(
+    tmp_path: Path, loss: str
+) -> None:
+    path = write_run(tmp_path / "run", settings={"training": {"loss": loss}})
+    means = loss == "non_saturating"
+    stats = [json.loads(line) for line in (path / "stats.jsonl").read_text().splitlines()]
+    if not means:  # as training records it, later than the old runs did
+        stats = [{**record, "r_relative": 0.25} for record in stats]
+        (path / "stats.jsonl").write_text("".join(json.dumps(each) + "\n" for each in stats))
+    written = write_report([tmp_path], tmp_path / "r.html")
+    table = parse_table(written[-1].read_text(), "r.json")
+    known = {column.name: table.rows[0].figures[column.key].mean for column in table.columns}
+    (curves,) = Page(written[0]).json["curves"]["runs"]
+    for found in (known, curves):
+        assert ("r_t" in found, "r_relative" in found) == (means, not means)
+    assert known.get("r_relative", 0.25) == 0.25
 
 
 def test_scores_of_real_images_are_no_columns(tmp_path: Path) -> None:
