@@ -40,7 +40,8 @@ modes, the share of their places, sizes, directions and colours that occur.
 
 Beside fid, kid, precision, recall and these three the record has what real images score:
 ..._floor, held-out images; ..._at_floor, as few generated ones, against the same; ..._training,
-the images trained on, as a perfect copy would; ..._halves, one half of the real images against the other.
+the images trained on against the others, where a part was trained on; ..._halves, one half of the real
+images against the other. Few images score worse than many.
 
 Of a run whose discriminator saw a pretrained network (--features), and of images that it drew, figures in
 related features are flattered; those of random features are measured beside them, and come first unless

@@ -13,7 +13,7 @@ from adavit.runtime.text_table import aligned
 REAL_HEADS = {
     "_floor": "held-out",
     "_at_floor": "as few fakes",
-    "_training": "a copy",
+    "_training": "trained on",
     "_halves": "halves",
 }
 """Headings of what stands beside a figure (`adavit.metrics.names.REAL_SCORES`); left out where nothing does."""
@@ -91,8 +91,8 @@ def _meaning(ending: str, protocol: Mapping[str, Any]) -> str:
             " held-out, for few images score worse than many."
         ),
         "_training": (
-            f"a copy: what the {_count(protocol.get('n_training'))} images trained on score against the"
-            " others; below it, look for copies with adavit memorisation."
+            f"trained on: what the {_count(protocol.get('n_training'))} images trained on score against the"
+            " others; few images score worse than many. Whether images are copies is for adavit memorisation."
         ),
         "_halves": (
             f"halves: what {_count(protocol.get('n_half'))} real images score against the same number of others."

@@ -5,8 +5,8 @@ Frechet distance is biased upwards by small numbers of images on either side. Th
 images are taken, each with its counts:
 
 floor      held-out images against the reference without them (also without equal copies of them)
-training   the same for the images trained on, where they are a part of the reference: what a
-           perfect copy would score
+training   the same for the images trained on, where they are a part of the reference; those are
+           few, so that thousands of generated images may score less without being copies
 halves     two random halves of the reference against each other (at most 5,000 images each)
 """
 

@@ -40,7 +40,7 @@ def test_a_line_per_figure_with_what_real_images_score() -> None:
     )
     head, fd, score = (re.split(" {2,}", line) for line in lines[2:5])
     assert head == [
-        *("metric", "figure", "against", "held-out", "as few fakes", "a copy", "halves", "note")
+        *("metric", "figure", "against", "held-out", "as few fakes", "trained on", "halves", "note")
     ]
     note = "lower is better; random network, so no FID"
     assert fd == ["fd_random", "1.25", "1,500", "0.961", "2.5", "0.125", "0.0625", note]
@@ -55,9 +55,19 @@ def test_every_column_of_real_images_is_explained_with_its_numbers() -> None:
     assert numbers == {
         "held-out": ["100", "1,400"],
         "as few fakes": ["100", "1,400"],
-        "a copy": ["1,399"],
+        "trained on": ["1,399"],
         "halves": ["750"],
     }
+
+
+def test_a_figure_below_that_of_the_images_trained_on_is_not_taken_for_copying() -> None:
+    (line,) = (
+        line for line in summarise_evaluation(RECORD).splitlines() if line.startswith("trained on:")
+    )
+    assert line == (
+        "trained on: what the 1,399 images trained on score against the others; few images score worse than many."
+        " Whether images are copies is for adavit memorisation."
+    )
 
 
 def test_what_was_not_measured_is_no_column() -> None:
