@@ -111,6 +111,15 @@ def test_what_p_is_to_hold_and_how_far_it_may_go_are_lines(
     assert (drawn.legends[P], drawn.legends[HEURISTICS]) == (["p"], ["r_t"])
 
 
+def test_of_losses_without_a_threshold_pairs_of_logits_are_drawn_and_no_signs(
+    directory: RunDirectory, drawn: Drawn
+) -> None:
+    records = [record | {"r_relative": 0.25} for record in STATS]
+    directory.stats.write_text("".join(json.dumps(record) + "\n" for record in records))
+    draw_curves(directory, ADAPTED.model_copy(update={"heuristic": "relative", "target": 0.5}))
+    assert drawn.legends[HEURISTICS] == ["r_relative", "target of r_relative: 0.5"]
+
+
 def test_a_run_without_records_has_empty_axes(tmp_path: Path) -> None:
     draw_curves(RunDirectory(tmp_path), ADAPTED)
     assert Image.open(tmp_path / "curves.png").size == (1400, 640)
