@@ -24,7 +24,7 @@ from adavit.metrics.extractors.extractor import FeatureExtractor, tensors_digest
 from adavit.runtime.cache_folder import cache_limit_bytes, make_own_folder, mark_used, trim
 from adavit.runtime.files import write_bytes
 
-FEATURES_VERSION = 1  # raise it when an extractor's code changes what it returns
+FEATURES_VERSION = 2  # raise it when an extractor's code changes what it returns
 
 logger = logging.getLogger(__name__)
 

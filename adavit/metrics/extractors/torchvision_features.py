@@ -4,7 +4,6 @@ Features are what the last dense layer sees. The file is a state dict as `torch.
 the published network or of one trained on other classes; it is read as tensors only.
 """
 
-import inspect
 import re
 import warnings
 from collections.abc import Mapping
@@ -23,8 +22,12 @@ from adavit.metrics.kinship import IMAGENET
 from adavit.models.vit.torchvision_weights import current_names
 
 SIDE = 224
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
+LIKE_PUBLISHED = {
+    name: {"transform_input": True, "init_weights": False} for name in ("googlenet", "inception_v3")
+}
+"""What torchvision's builders do for their own weights alone: these were trained on images of another mean, into which
+the network itself turns them. And to draw weights takes them seconds."""
+
 _OLD_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")  # of torchvision's DenseNets
 
 
@@ -63,8 +66,11 @@ class TorchvisionFeatures(FloatExtractor):
         self.features = _dense(network, last).in_features
         network.set_submodule(last, nn.Identity())
         self._network = network.eval().requires_grad_(False).to(self.device)
-        self._mean = torch.tensor(MEAN, device=self.device).reshape(1, 3, 1, 1)
-        self._std = torch.tensor(STD, device=self.device).reshape(1, 3, 1, 1)
+        published = torchvision.models.get_model_weights(architecture)["DEFAULT"].transforms()
+        self._mean, self._std = (
+            torch.tensor(values, device=self.device).reshape(1, 3, 1, 1)
+            for values in (published.mean, published.std)
+        )
 
     def _extract(self, images: Tensor) -> Tensor:
         resized = F.interpolate(
@@ -97,8 +103,12 @@ def _build(architecture: str, state: dict[str, Tensor]) -> tuple[nn.Module, str]
         network = _network(architecture, len(head))  # trained on other classes
     wanted = f"a state dict of torchvision's {architecture}"
     state = {_OLD_NAME.sub(r"\1\2", name): tensor for name, tensor in current_names(state).items()}
-    check_fit(_without_counters(state), _without_counters(network.state_dict()), named, wanted)
-    network.load_state_dict(state, strict=False)
+    whole = network.state_dict()
+    check_fit(_without_counters(state), _without_counters(whole), named, wanted)
+    whole.update(
+        state
+    )  # not in its place: it holds the versions of the modules, which MNASNet asks for
+    network.load_state_dict(whole)
     return network, dense[-1]
 
 
@@ -117,8 +127,7 @@ def _without_counters(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _network(architecture: str, classes: int | None) -> nn.Module:
     build = torchvision.models.get_model_builder(architecture)
     arguments: dict[str, int | bool] = {} if classes is None else {"num_classes": classes}
-    if "init_weights" in inspect.signature(build).parameters:
-        arguments["init_weights"] = False
+    arguments |= LIKE_PUBLISHED.get(architecture, {})
     with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
         warnings.simplefilter("ignore")  # on weights that are random, which they do not stay
         network: nn.Module = build(weights=None, **arguments)

@@ -4,10 +4,12 @@ from pathlib import Path
 import pytest
 import torch
 import torchvision
+from safetensors.torch import save_file
 from torchvision.transforms import v2
 
 from adavit.errors import UserError
 from adavit.metrics.extractors.choice import choose_extractor
+from adavit.metrics.extractors.torchvision_features import TorchvisionFeatures
 from adavit.metrics.extractors.weight_files import file_digest
 from tests.published_vit import published_state
 from tests.references.metrics_images import drawn_images
@@ -70,6 +72,49 @@ def test_other_architectures_and_other_classes_are_taken(
     assert extractor.features == dense.in_features
     with torch.no_grad():
         torch.testing.assert_close(dense(extractor(images)), logits, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_networks_that_ask_for_the_version_of_their_file_are_taken(
+    suffix: str, tmp_path: Path, preprocess: v2.Compose
+) -> None:
+    model, path = network("mnasnet0_5"), tmp_path / f"mnasnet.{suffix}"
+    if suffix == "pth":
+        torch.save(model.state_dict(), path)
+    else:
+        save_file(model.state_dict(), path)
+    extractor, _ = choose_extractor(f"torchvision:mnasnet0_5:{path}")
+    images = torch.from_numpy(drawn_images(2, seed=0))
+    model.classifier = torch.nn.Identity()
+    with torch.no_grad():
+        expected = model(preprocess(images))
+    torch.testing.assert_close(extractor(images), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_images_are_turned_into_what_the_published_weights_were_trained_on() -> None:
+    known = torchvision.models.list_models(module=torchvision.models)
+    others = {
+        name for name in known if published(name) != ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    }
+    assert others == {"efficientnet_v2_l"}
+    images = torch.from_numpy(drawn_images(2, seed=0))
+    for name in (*others, "googlenet"):
+        model = network(name)
+        mean, std = published(name)
+        if name == "googlenet":  # turns them by itself, from the usual mean to 0.5
+            mean = std = (0.5, 0.5, 0.5)
+        state = model.state_dict()
+        extractor = TorchvisionFeatures(name, state, "0" * 64)
+        steps = [v2.ToDtype(torch.float32, scale=True), v2.Resize((224, 224), antialias=True)]
+        model.set_submodule("fc" if name == "googlenet" else "classifier", torch.nn.Identity())
+        with torch.no_grad():
+            expected = model(v2.Compose([*steps, v2.Normalize(mean, std)])(images))
+        torch.testing.assert_close(extractor(images), expected, rtol=1e-3, atol=1e-4)
+
+
+def published(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    transforms = torchvision.models.get_model_weights(name)["DEFAULT"].transforms()
+    return tuple(transforms.mean), tuple(transforms.std)
 
 
 def test_files_without_the_counters_of_batch_normalisation_are_taken(tmp_path: Path) -> None:
