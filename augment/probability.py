@@ -73,7 +73,8 @@ class MeasuredProbability:
     """Base of all controls of p: measures overfitting by interval, and keeps p as it is.
 
     Attributes:
-        r_t: Of the last complete interval; nan before. Likewise `r_v` and `r_relative`.
+        r_t: Of the last complete interval in which a training image counted; nan before. Likewise `r_v` and
+            `r_relative`.
         statistics: Of the running interval.
 
     Args:
@@ -129,9 +130,11 @@ class MeasuredProbability:
         if self._reduce is not None:
             self._reduce(self.statistics.sums)
         values = self.statistics.values()
-        self.r_t, self.r_v, self.r_relative = values["r_t"], values["r_v"], values["r_relative"]
         self._progress()
-        self._complete(self._interval_images)
+        # APA may have shown generated images in the place of all training ones, which says nothing of these.
+        if values["train_count"] or not values["generated_count"]:
+            self.r_t, self.r_v, self.r_relative = values["r_t"], values["r_v"], values["r_relative"]
+            self._complete(self._interval_images)
         self.statistics.reset()
         self._batches = self._interval_images = 0
         return True

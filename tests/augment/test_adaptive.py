@@ -107,6 +107,24 @@ def test_logits_that_are_not_finite_never_poison_p(heuristic: str, bad: float) -
     assert probability.p > 0.2
 
 
+def test_an_interval_without_a_training_image_says_nothing_of_them() -> None:
+    # APA may show generated images in the place of all of them.
+    none, made = torch.zeros(len(POSITIVE), dtype=torch.bool), torch.tensor(True)
+    probability = AdaptiveProbability(speed_kimg=1.0, initial=0.2)
+    for counted in (none, ~none, none):
+        before = probability.p
+        for _ in range(4):
+            probability.update(
+                train=POSITIVE, generated=NEGATIVE, images=10, counted=counted, made=made
+            )
+        assert (probability.p > before) == bool(counted.all())
+        assert probability.alarms() == {}
+    assert probability.r_t == 1
+    for _ in range(4):  # a step that was skipped is another matter
+        probability.update(train=POSITIVE, generated=NEGATIVE, images=10, made=~made)
+    assert "not finite" in probability.alarms()["r undefined"]
+
+
 def test_probability_holds_within_the_band() -> None:
     train = torch.tensor([1.0] * 81 + [-1.0] * 19)  # r_t = .62
     for band, moves in ((0.0, True), (0.03, False)):
