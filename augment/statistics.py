@@ -94,10 +94,10 @@ class OverfittingStatistics:
         """All statistics by name, with one transfer to the host.
 
         Returns:
-            Of the properties of this class `r_t`, `r_v`, `r_relative`, `mean_train`, `mean_generated` and
-            `mean_heldout`; nan where undefined.
+            The properties of this class: `r_t`, `r_v`, `r_relative`, `mean_train`, `mean_generated` and
+            `mean_heldout`, nan where undefined; and `train_count` and `generated_count`, the logits that count.
         """
-        total = self._totals()
+        total = dict(zip(_NAMES, self.sums.tolist(), strict=True))
         mean_train = _ratio(total["train_sum"], total["train_count"])
         mean_generated = _ratio(total["generated_sum"], total["generated_count"])
         mean_heldout = _ratio(total["heldout_sum"], total["heldout_count"])
@@ -111,10 +111,9 @@ class OverfittingStatistics:
             "mean_train": mean_train,
             "mean_generated": mean_generated,
             "mean_heldout": mean_heldout,
+            "train_count": total["train_count"],
+            "generated_count": total["generated_count"],
         }
-
-    def _totals(self) -> dict[str, float]:
-        return dict(zip(_NAMES, self.sums.tolist(), strict=True))
 
     @property
     def r_t(self) -> float:
@@ -149,16 +148,6 @@ class OverfittingStatistics:
     def mean_heldout(self) -> float:
         """Mean logit of the held-out images; nan without any."""
         return self.values()["mean_heldout"]
-
-    @property
-    def train_count(self) -> int:
-        """Logits of training images that count."""
-        return int(self._totals()["train_count"])
-
-    @property
-    def generated_count(self) -> int:
-        """Logits of generated images."""
-        return int(self._totals()["generated_count"])
 
     def state_dict(self) -> dict[str, Any]:
         """The sums, on the CPU."""

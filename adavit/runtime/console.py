@@ -25,7 +25,7 @@ class Status:
         images_per_s: Speed over the last report, or None before the first.
         p: Augmentation probability, or None where nothing is augmented.
         r_t: Overfitting heuristic over the last report, or None.
-        r_relative: The one of losses under which r_t means nothing, or None.
+        r_relative: What stands for r_t where that means nothing, or p follows it; else None.
         metric: The first metric with its last figure, such as "fid 12.3", or None.
     """
 

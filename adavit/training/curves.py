@@ -61,12 +61,12 @@ def draw_curves(directory: RunDirectory, augment: AugmentConfig) -> None:
     _plot(axes["losses"], stats, LOSSES, "losses")
     _plot(axes["logits"], stats, LOGITS, "mean logits")
     _plot_probability(axes["p"], stats, augment)
-    # r_relative is recorded of the losses under which the sign of a logit, and so r_t, means nothing.
+    # r_relative is recorded where it stands for r_t.
     signs = "r_relative" if any("r_relative" in record for record in stats) else "r_t"
     _plot(axes["heuristics"], stats, [signs, "r_v"], "overfitting heuristics")
     axes["heuristics"].set_ylim(-1.05, 1.05)
-    if augment.mode == "ada" and stats:
-        held = HEURISTICS[augment.heuristic]
+    held = HEURISTICS[augment.heuristic]
+    if augment.mode == "ada" and stats and held in (signs, "r_v"):
         _mark(axes["heuristics"], augment.target, f"target of {held}")
     if name is not None:
         _plot_metric(axes["metric"], metrics, name)

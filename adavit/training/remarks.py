@@ -37,13 +37,14 @@ class Remarks:
         Args:
             seen: Of the steps since the last report.
         """
+        values = seen.values()
         alarms = training_alarms(
             self._discriminator,
             self._watched,
-            r_relative=seen.r_relative,
+            r_relative=values["r_relative"],
             # An image that has come again, augmented otherwise, is not another one.
-            real=min(seen.train_count, self._training_images),
-            generated=seen.generated_count,
+            real=min(int(values["train_count"]), self._training_images),
+            generated=int(values["generated_count"]),
         )
         found = self._probability.alarms() | {alarm.name: alarm.message for alarm in alarms}
         new = [f"Warning: {found[name]}" for name in found if name not in self._said]

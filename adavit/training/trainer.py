@@ -74,12 +74,12 @@ class Trainer:
             workload, step, directory, console, self._adopt, self._keep
         )
         has_threshold = self.config.training.loss not in LOSSES_WITHOUT_THRESHOLD
+        relative = not has_threshold or self.config.augment.heuristic == "relative"
         self.probability = build_probability(self.config.augment, threshold_at_zero=has_threshold)
-        self.window = StatsWindow(step.reports, relative=not has_threshold, device=workload.device)
+        self.window = StatsWindow(step.reports, relative=relative, device=workload.device)
         self.batches = RunBatches(workload)
         self.cores = CoreShare(workload.device)
-        seen, p = self.batches.watched, self.probability
-        count = len(workload.split.train)
+        seen, count, p = self.batches.watched, len(workload.split.train), self.probability
         self.remarks = Remarks(step.discriminator, seen, count, p, self.cores)
         self.progress, self.made = Progress(), LateFlags()
         self.output = output_of(self.world, workload, directory, step.average.module, self.progress)

@@ -19,7 +19,7 @@ class StatsWindow:
 
     Args:
         reports: Names of what the regularizers measure; recorded as None where none was due.
-        relative: Whether r_relative is recorded, for losses under which the sign of a logit means nothing.
+        relative: Whether r_relative is recorded: it stands for r_t where that means nothing, or p follows it.
         device: Where the sums are.
     """
 

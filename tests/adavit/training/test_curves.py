@@ -118,6 +118,8 @@ def test_of_losses_without_a_threshold_pairs_of_logits_are_drawn_and_no_signs(
     directory.stats.write_text("".join(json.dumps(record) + "\n" for record in records))
     draw_curves(directory, ADAPTED.model_copy(update={"heuristic": "relative", "target": 0.5}))
     assert drawn.legends[HEURISTICS] == ["r_relative", "target of r_relative: 0.5"]
+    draw_curves(directory, ADAPTED)  # which holds r_t, of which there is no curve
+    assert drawn.legends[HEURISTICS] == ["r_relative"]
 
 
 def test_a_run_without_records_has_empty_axes(tmp_path: Path) -> None:

@@ -319,6 +319,27 @@ def test_watching_does_not_change_a_bit(
             assert torch.equal(value, states[1][network][key]), key
 
 
+@pytest.mark.parametrize(
+    ("loss", "heuristic", "recorded"),
+    [
+        ("non_saturating", "rt", False),
+        ("non_saturating", "relative", True),
+        ("relativistic", "rv", True),
+    ],
+)
+def test_what_steers_p_or_stands_for_r_t_is_recorded(
+    tiny: Tiny, loss: str, heuristic: str, recorded: bool
+) -> None:
+    layer = {
+        "training": {"loss": loss, "total_kimg": 0.008},
+        "augment": {"mode": "ada", "heuristic": heuristic},
+        "data": {"val_fraction": 0.25},
+    }
+    run = adavit.train(tiny(layer))
+    stats = [json.loads(line) for line in (run / "stats.jsonl").read_text().splitlines()]
+    assert ("r_relative" in stats[-1]) == recorded
+
+
 def test_each_alarm_is_noted_once_though_its_figure_changes(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
