@@ -73,8 +73,8 @@ class MeasuredProbability:
     """Base of all controls of p: measures overfitting by interval, and keeps p as it is.
 
     Attributes:
-        r_t: Of the last complete interval in which a training image counted; nan before. Likewise `r_v` and
-            `r_relative`.
+        r_t: Of the last complete interval, but for those in which APA showed generated images alone; nan before,
+            and where all steps were skipped. Likewise `r_v` and `r_relative`.
         statistics: Of the running interval.
 
     Args:

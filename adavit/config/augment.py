@@ -137,6 +137,11 @@ class AugmentConfig(ConfigModel):
     """Operations of kornia after all others, under the same p: a list of {operation: RandomElasticTransform,
     p: 0.5, any keyword of it: ...}, or in short RandomElasticTransform:0.5,RandomGrayscale."""
 
+    @property
+    def follows(self) -> str | None:
+        """The heuristic that p follows; None where it follows none."""
+        return self.heuristic if self.mode == "ada" else None
+
     @field_validator(
         "extra",
         mode="before",

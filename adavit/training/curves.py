@@ -65,8 +65,8 @@ def draw_curves(directory: RunDirectory, augment: AugmentConfig) -> None:
     signs = "r_relative" if any("r_relative" in record for record in stats) else "r_t"
     _plot(axes["heuristics"], stats, [signs, "r_v"], "overfitting heuristics")
     axes["heuristics"].set_ylim(-1.05, 1.05)
-    held = HEURISTICS[augment.heuristic]
-    if augment.mode == "ada" and stats and held in (signs, "r_v"):
+    held = HEURISTICS.get(augment.follows or "")
+    if stats and held in (signs, "r_v"):
         _mark(axes["heuristics"], augment.target, f"target of {held}")
     if name is not None:
         _plot_metric(axes["metric"], metrics, name)

@@ -153,7 +153,7 @@ def plan_time(
     def duty(key: str, every_kimg: float, count: int) -> _Duty:
         return _Duty(count, None if is_open[key] else every_kimg)
 
-    # Grids and checkpoints come with each evaluation, or with every second, third, ...: what is set aside before a
+    # Grids and checkpoints come with evaluations, with each, every second, third, ...: what is set aside before a
     # collapse is a checkpoint that was measured. Where evaluations make no curve, these come as if they did.
     spans = (count if count > 1 else MOST_EVALUATIONS) - 1
     apart = math.ceil(spans / max(1, _most_drawn(room, costs, is_open) - 1))
@@ -184,6 +184,8 @@ def plan_time(
     total = batch * steps / 1000
     span_kimg = _rounded_up(total / spans)
     drawn_every = float(f"{apart * span_kimg:.6g}")
+    if evaluations.every_kimg is not None and count:
+        drawn_every = _in_step(drawn_every, evaluations.every_kimg)
     reports = max(1, min(MOST_REPORTS, int(seconds / REPORT_S)))
     chosen: dict[str, Any] = {
         "training.total_kimg": total,
@@ -221,6 +223,13 @@ def _most_drawn(room: float, costs: Costs, is_open: Mapping[str, bool]) -> int:
         + is_open["run.checkpoint_every_kimg"] * costs.save_s
     )
     return int(DRAWING * room / max(each, 1e-9))
+
+
+def _in_step(every_kimg: float, other_kimg: float) -> float:
+    """The next longer cadence that is a multiple of another one, or of which that is a multiple."""
+    if every_kimg <= other_kimg:
+        return other_kimg / (other_kimg // every_kimg)
+    return other_kimg * math.ceil(every_kimg / other_kimg)
 
 
 def _kept(config: ResolvedConfig, steps: int) -> int:

@@ -74,7 +74,7 @@ class Trainer:
             workload, step, directory, console, self._adopt, self._keep
         )
         has_threshold = self.config.training.loss not in LOSSES_WITHOUT_THRESHOLD
-        relative = not has_threshold or self.config.augment.heuristic == "relative"
+        relative = not has_threshold or self.config.augment.follows == "relative"
         self.probability = build_probability(self.config.augment, threshold_at_zero=has_threshold)
         self.window = StatsWindow(step.reports, relative=relative, device=workload.device)
         self.batches = RunBatches(workload)

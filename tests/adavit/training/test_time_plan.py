@@ -158,6 +158,15 @@ def test_what_is_drawn_and_saved_has_its_part_however_often_is_evaluated(
     assert walked(plan, config, 3.0) <= (AIM + 0.001) * seconds_in(budget)
 
 
+@pytest.mark.parametrize("every_kimg", [0.5, 2.75, 100.0, 1000.0])
+def test_checkpoints_come_with_evaluations_of_a_cadence_that_was_given(every_kimg: float) -> None:
+    _, config = planned("10m", {"metrics": {"every_kimg": every_kimg}})
+    ratio = config.run.checkpoint_every_kimg / every_kimg
+    ratio = max(ratio, 1 / ratio)
+    assert ratio == pytest.approx(round(ratio))
+    assert config.run.checkpoint_every_kimg < config.training.total_kimg / 4
+
+
 def test_of_a_long_run_there_are_no_more_than_make_a_curve() -> None:
     plan, _ = planned("10h")
     assert evaluations(plan) == 11

@@ -320,19 +320,20 @@ def test_watching_does_not_change_a_bit(
 
 
 @pytest.mark.parametrize(
-    ("loss", "heuristic", "recorded"),
+    ("loss", "augment", "recorded"),
     [
-        ("non_saturating", "rt", False),
-        ("non_saturating", "relative", True),
-        ("relativistic", "rv", True),
+        ("non_saturating", {"mode": "ada", "heuristic": "rt"}, False),
+        ("non_saturating", {"mode": "ada", "heuristic": "relative"}, True),
+        ("non_saturating", {"mode": "fixed", "p": 0.3, "heuristic": "relative"}, False),
+        ("relativistic", {"mode": "ada", "heuristic": "rv"}, True),
     ],
 )
 def test_what_steers_p_or_stands_for_r_t_is_recorded(
-    tiny: Tiny, loss: str, heuristic: str, recorded: bool
+    tiny: Tiny, loss: str, augment: dict[str, Any], recorded: bool
 ) -> None:
     layer = {
         "training": {"loss": loss, "total_kimg": 0.008},
-        "augment": {"mode": "ada", "heuristic": heuristic},
+        "augment": augment,
         "data": {"val_fraction": 0.25},
     }
     run = adavit.train(tiny(layer))
