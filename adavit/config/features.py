@@ -57,8 +57,9 @@ class FeaturesConfig(ConfigModel):
     """What is 1 to it; a network that takes bytes has 1 / 255 = 0.0039216 of each. None: as for mean."""
 
     seen: tuple[str, ...] = Field(())
-    """Networks trained on other images that the discriminator has seen through, and sha256 of their weights; those
-    of the run it started from too. Filled in by the run: figures in related features flatter it."""
+    """Networks trained on other images that the discriminator has seen through, or a generator was tuned through, and
+    sha256 of their weights; those of the run it started from too. Filled in by the run: figures in related features
+    flatter it."""
 
     @rule("network")
     def _network_is_known(self) -> None:

@@ -118,7 +118,7 @@ class Boxes:
         """Boxes of a CSV file with the columns `COLUMNS`, in any order and among others.
 
         Raises:
-            UserError: If it cannot be read, lacks a column, or has a box that is none.
+            UserError: If it cannot be read, lacks a column, has no box, or one that is none.
         """
         expected = f"expected a CSV file with the columns {','.join(COLUMNS)}"
         try:
@@ -145,6 +145,10 @@ class Boxes:
                 f"--faces-like {str(path)!r} cannot be read from line {begun + 1} on ({error}), {expected}. See"
                 " whether a quotation mark is without its second."
             ) from None
+        if not boxes:
+            raise UserError(
+                f"--faces-like {str(path)!r} has no box, expected a row for each. Add some, or cut by --centre."
+            )
         return cls(path, dict(boxes))
 
     def check(self, files: list[str]) -> None:

@@ -158,12 +158,12 @@ def _own_network(
         return None
     try:
         found = find_features(own, named_by=NAMED_BY, allow_download=features is not None)
-    except UserError:
+    except UserError as error:
         if features is not None:
             raise
         console.note(
-            f"Passed over is the network that the run was trained with, {own.network}: its weights are not on the disk"
-            f" as the run had them. --features {quoted(str(own.network))} downloads them, or says what is wrong."
+            f"Passed over is the network that the run was trained with, {own.network}, which --features"
+            f" {quoted(str(own.network))} downloads where it can: {error}"
         )
         return None
     if found is None:

@@ -85,7 +85,7 @@ def read_weights_metadata(path: Path) -> dict[str, str]:
 
 
 def networks_seen(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """`features.seen` of the settings of a run, by section: networks that its discriminator has seen through."""
+    """`features.seen` of the settings of a run, by section: networks that it was judged through, or tuned."""
     seen = mapping(config.get("features")).get("seen")
     return tuple(map(str, seen)) if isinstance(seen, list) else ()
 

@@ -105,9 +105,8 @@ def _build(architecture: str, state: dict[str, Tensor]) -> tuple[nn.Module, str]
     state = {_OLD_NAME.sub(r"\1\2", name): tensor for name, tensor in current_names(state).items()}
     whole = network.state_dict()
     check_fit(_without_counters(state), _without_counters(whole), named, wanted)
-    whole.update(
-        state
-    )  # not in its place: it holds the versions of the modules, which MNASNet asks for
+    # Not `state` in its place: this one holds the versions of the modules, which MNASNet asks for.
+    whole.update(state)
     network.load_state_dict(whole)
     return network, dense[-1]
 

@@ -143,8 +143,9 @@ def test_what_leaves_nothing_is_refused(spoilt: Path, tmp_path: Path) -> None:
     words = r"gave no part of an image \(22 files were skipped: a/broken.png is .*; a/00.png gave no part;"
     with pytest.raises(UserError, match=f"{words}.*smaller tiles"):
         crop(str(spoilt), Tiles(64), tmp_path / "out", console=CONSOLE)
+    broken = Boxes(Path("boxes.csv"), {"a/broken.png": [(0, 0, 9, 9)]})
     with pytest.raises(UserError, match=f"{words}.*boxes of files that can be read"):
-        crop(str(spoilt), Boxes(Path("boxes.csv"), {}), tmp_path / "out", console=CONSOLE)
+        crop(str(spoilt), broken, tmp_path / "out", console=CONSOLE)
     (tmp_path / "none").mkdir()
     with pytest.raises(
         UserError, match=r"^'.*none' has no image that can be read \(it has no files"

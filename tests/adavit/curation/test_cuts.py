@@ -62,6 +62,7 @@ def test_boxes_are_cut_by_file(tmp_path: Path) -> None:
     [
         ("file,x,y,w,h\na.png,1,2,3,4\n", "without left, top, width, height, expected"),
         ("", "the columns of nothing"),
+        ("file,left,top,width,height\n", "has no box, expected a row for each"),
         ("file,left,top,width,height\na.png,1,2,3\n", "'1,2,3,None' in line 2, expected four"),
         ("file,left,top,width,height\na.png,1,2,3.5,4\n", "expected four whole numbers"),
         ("file,left,top,width,height\na.png,1,2,0,4\n", "a box of 0x4 px in line 2"),

@@ -55,7 +55,7 @@ def test_a_time_has_the_unit_that_people_would_use(seconds: float, words: str) -
         (1563.2, "1,563"),
     ],
 )
-def test_a_number_is_never_written_as_a_power(value: float, words: str) -> None:
+def test_a_number_has_three_digits_or_is_whole(value: float, words: str) -> None:
     assert in_three_digits(value) == words
 
 
