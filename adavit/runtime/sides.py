@@ -1,7 +1,9 @@
 """Height and width in pixels, as people and files write them: a number for a square, else height x width."""
 
+import operator
 import re
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from adavit.errors import UserError, shown
 
@@ -43,25 +45,24 @@ def sides_in(value: object) -> tuple[int, int] | None:
     """Height and width that a value stands for.
 
     Args:
-        value: A pair (height, width), a side of a square, or text such as "32" or "96x64", height first.
+        value: A pair (height, width), a side of a square, or text such as "32" or "96x64", height first. Whole numbers
+            may be NumPy's.
 
     Returns:
         Both, of any size; None if it is none of these.
     """
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
-        return value, value
     if isinstance(value, str):
         found = re.fullmatch(
             r"\s*(\d{1,9})(?:\s*[x×]\s*(\d{1,9}))?\s*", value, flags=re.ASCII | re.I
         )
         return (int(found[1]), int(found[2] or found[1])) if found else None
-    if isinstance(value, tuple | list) and len(value) == 2:
-        height, width = value
-        if all(isinstance(side, int) and not isinstance(side, bool) for side in (height, width)):
-            return height, width
-    return None
+    pair: Sequence[Any] = value if isinstance(value, tuple | list) else (value, value)
+    if len(pair) != 2 or any(isinstance(side, bool) for side in pair):
+        return None
+    try:
+        return operator.index(pair[0]), operator.index(pair[1])
+    except TypeError:
+        return None
 
 
 def read_sides(value: object, *, named: str, such_as: str) -> tuple[int, int]:

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from adavit.runtime.sides import Sides, sides_in
@@ -13,14 +14,18 @@ from adavit.runtime.sides import Sides, sides_in
         ("24×40", (24, 40)),
         ([48, 32], (48, 32)),
         (Sides(48, 32), (48, 32)),
+        (np.int64(32), (32, 32)),
+        ((np.int32(48), np.uint8(32)), (48, 32)),
         (-4, (-4, -4)),
         ("0x3", (0, 3)),
         *((each, None) for each in (None, True, 3.5, "", "x64", "64x", "6 4", "1x2x3", "-4", (1,))),
-        *((each, None) for each in ((4.0, 4), (True, 4), "٣", b"4", {"height": 4})),
+        *((each, None) for each in ((4.0, 4), (True, 4), np.True_, "٣", b"4", {"height": 4})),
     ],
 )
 def test_sides_are_read_where_there_are_any(written: object, read: tuple[int, int] | None) -> None:
-    assert sides_in(written) == read
+    found = sides_in(written)
+    assert found == read
+    assert found is None or {type(side) for side in found} == {int}
 
 
 @pytest.mark.parametrize(
