@@ -25,7 +25,7 @@ from adavit.experiments.database import shown_url
 from adavit.experiments.experiment_file import FILES, check_folder, setting
 from adavit.experiments.queue import DONE, JOB, Claim, Outcome, Queue
 from adavit.experiments.sweep_file import Sweep, read_sweep
-from adavit.experiments.tables import seconds_left, shown_setting, summary_table, total_time
+from adavit.experiments.tables import seconds_in_all, shown_setting, summary_table, total_time
 from adavit.experiments.worker import Pruned
 from adavit.experiments.worker_pool import WorkerPool
 from adavit.metrics.names import recorded_name
@@ -276,13 +276,14 @@ def _check_begun_alike(plan: SweepPlan, example: Cell, pool: WorkerPool, console
 
 
 def _describe(plan: SweepPlan, example: Cell, folder: Path, pool: WorkerPool) -> str:
-    (seconds,) = seconds_left([example], folder, pool.processes)
     trials = plan.sweep.trials
-    time = total_time(seconds * trials, cells=trials, workers=pool.workers)
+    time = total_time(seconds_in_all([example], pool.processes) * trials, workers=pool.workers)
+    measured = ", ".join(f"{key} {_shown(value)}" for key, value in example.varied.items())
     lines = [f"{plan.sweep.name}: {plan.sweep.description}"] if plan.sweep.description else []
     lines += [f"{key}  {_in_words(values)}" for key, values in plan.sweep.search.items()]
     lines.append(
-        f"{counted(trials, 'run', 'runs')} in {folder}, lowest {_judge(plan, example)} wins; at most {time}"
+        f"{counted(trials, 'run', 'runs')} in {folder}, lowest {_judge(plan, example)} wins; {time}"
+        f" That is with {measured} in every run."
     )
     return "\n".join(lines)
 

@@ -1,5 +1,6 @@
 """What an experiment shows: before, its cells and the time to expect; after, a line of figures per cell."""
 
+import heapq
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,24 +44,41 @@ def describe_cells(
         sets = ", ".join(f"{key} {shown_setting(value)}" for key, value in cell.varied.items())
         time_left = duration(left) if left else "finished"
         rows.append((cell.digest, cell.title, time_left, sets + "  (baseline)" * cell.baseline))
-    time = total_time(sum(seconds), cells=len(cells), workers=workers)
+    time = total_time(seconds, workers=workers)
     heading = [f"{grid.name}: {grid.description}"] if grid.description else []
     return "\n".join(
         [*heading, *aligned(rows), f"{counted(len(cells), 'cell', 'cells')} in {folder}, {time}"]
     )
 
 
-def total_time(seconds: float, *, cells: int, workers: int) -> str:
-    """The time of all cells, in words, divided between the workers."""
+def total_time(seconds: Sequence[float], *, workers: int) -> str:
+    """The time until all cells have ended, in words.
+
+    Args:
+        seconds: Of each cell, in the order in which they are begun; 0 of one that has ended.
+        workers: Each takes the next cell when it is free.
+    """
+    loads = [0.0] * workers
+    for each in seconds:
+        heapq.heapreplace(loads, loads[0] + each)
     shared = f" with {workers} workers, if each is as fast as one alone" if workers > 1 else ""
     return (
-        f"{duration(seconds / min(workers, cells))}{shared}; measured now on a few steps, and the"
-        " evaluations besides."
+        f"{duration(max(loads))}{shared}; measured now on a few steps, and the evaluations besides."
     )
 
 
 def seconds_left(cells: Sequence[Cell], folder: Path, processes: int = 1) -> list[float]:
-    """Time of the training steps that each cell still needs, trained by so many processes.
+    """As `seconds_in_all`, of the training steps that each cell still needs."""
+    times = []
+    for cell, seconds in zip(cells, seconds_in_all(cells, processes), strict=True):
+        directory, total = CellDirectory(folder, cell), _total_images(cell)
+        done = total if directory.has_ended() else directory.checkpoint_images() or 0
+        times.append(seconds * max(0, total - done) / total)
+    return times
+
+
+def seconds_in_all(cells: Sequence[Cell], processes: int = 1) -> list[float]:
+    """Time of the training steps of each cell, trained by so many processes.
 
     It is measured on a few steps of each kind of cell, or of `MEASURED_KINDS` of them; the others are taken
     to need as much for an image as the nearest of those, in the order of the cells.
@@ -70,12 +88,7 @@ def seconds_left(cells: Sequence[Cell], folder: Path, processes: int = 1) -> lis
     distinct = dict.fromkeys(kinds)
     measured = _per_image([firsts[kind] for kind in distinct], processes)
     per_image = dict(zip(distinct, measured, strict=True))
-    times = []
-    for cell, kind in zip(cells, kinds, strict=True):
-        directory, total = CellDirectory(folder, cell), _total_images(cell)
-        done = total if directory.has_ended() else directory.checkpoint_images() or 0
-        times.append(max(0, total - done) * per_image[kind])
-    return times
+    return [_total_images(cell) * per_image[kind] for cell, kind in zip(cells, kinds, strict=True)]
 
 
 def _per_image(kinds: Sequence[Cell], processes: int) -> list[float]:

@@ -12,6 +12,7 @@ from torchvision.models import squeezenet1_1
 from adavit.config.layers import parse_assignment
 from adavit.errors import UserError
 from adavit.experiments import sweep as sweep_module
+from adavit.experiments import tables
 from adavit.experiments.cell import Cell
 from adavit.experiments.cell_directory import CellDirectory
 from adavit.experiments.queue import Claim
@@ -313,7 +314,7 @@ def test_what_wins_is_called_as_it_is_recorded(
     write_sweep: Any, extractor: str, lowest: str
 ) -> None:
     path = write_sweep({"metrics": {"extractor": extractor, "names": "kid"}})
-    assert f", lowest {lowest} wins; at most" in sweep(path, dry_run=True)
+    assert f", lowest {lowest} wins; " in sweep(path, dry_run=True)
 
 
 def test_a_dry_run_trains_nothing(write_sweep: Any) -> None:
@@ -321,3 +322,21 @@ def test_a_dry_run_trains_nothing(write_sweep: Any) -> None:
     assert "training.r1_gamma  0.01 to 10, logarithmic" in text
     assert "3 runs in runs/sweeps/tiny, lowest fd_random wins" in text
     assert not Path("runs").exists()
+
+
+def test_a_dry_run_says_of_which_values_its_time_is_and_counts_every_run(
+    write_sweep: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "seconds_per_step", lambda *_, **__: 75.0)
+    search = {"training.batch": [8, 16], "augment.preset": ["bg", "bgc"]}
+    path = write_sweep(search=search)
+    told = "lowest fd_random wins; 30 minutes"
+    text = sweep(path, dry_run=True)
+    assert told in text
+    assert text.endswith(" That is with augment.preset bg, training.batch 8 in every run.")
+    finished = CellDirectory(
+        Path("runs/sweeps/tiny"), sweep_module._at_first_ends(_plan(read_sweep(path)))
+    )
+    finished.make()
+    finished.write_note("finished", attempts=1)
+    assert told in sweep(path, dry_run=True)

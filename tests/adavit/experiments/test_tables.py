@@ -43,8 +43,21 @@ def test_a_grid_of_one_cell_has_one_cell(write_grid: WriteGrid) -> None:
 
 
 def test_workers_without_a_cell_save_no_time() -> None:
-    assert total_time(1200, cells=2, workers=4).startswith("10 minutes with 4 workers")
-    assert total_time(1200, cells=2, workers=1).startswith("20 minutes; ")
+    assert total_time([600, 600], workers=4).startswith("10 minutes with 4 workers")
+    assert total_time([600, 600], workers=1).startswith("20 minutes; ")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "time"),
+    [
+        ([0] * 7 + [14_400], "4 hours"),  # of what is finished no worker takes over
+        ([3600] * 5, "2 hours"),  # in two rounds
+        ([3600, 7200, 3600, 3600, 10_800], "4 hours"),  # the last with whoever is free first
+        ([0, 0], "0 seconds"),
+    ],
+)
+def test_cells_go_to_the_worker_that_is_free_first(seconds: list[float], time: str) -> None:
+    assert total_time(seconds, workers=4).startswith(f"{time} with 4 workers")
 
 
 def test_the_table_holds_what_the_runs_have_logged(write_grid: WriteGrid, tmp_path: Path) -> None:
