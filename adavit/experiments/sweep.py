@@ -1,160 +1,27 @@
 """`sweep`: a search for the settings with the lowest figure, by Optuna's sampler and pruner."""
 
-import functools
-import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
-from optuna.exceptions import ExperimentalWarning
-
-from adavit.config.layers import Values, build_config, merge
+from adavit.config.layers import Values, build_config
 from adavit.errors import RunError, UserError
-from adavit.experiments.ablation import best_figure
-from adavit.experiments.cell import Cell, Sources, decided_by_unseen, digest_of, make_cell
-from adavit.experiments.cell_directory import CellDirectory
+from adavit.experiments.cell import Cell, Sources, digest_of
 from adavit.experiments.database import shown_url
 from adavit.experiments.experiment_file import FILES, check_folder, setting
-from adavit.experiments.queue import DONE, JOB, Claim, Outcome, Queue
+from adavit.experiments.queue import DONE, JOB, Outcome, Queue
 from adavit.experiments.sweep_file import Sweep, read_sweep
-from adavit.experiments.tables import seconds_in_all, shown_setting, summary_table, total_time
-from adavit.experiments.worker import Pruned
+from adavit.experiments.sweep_plan import SweepPlan, shown_value
+from adavit.experiments.tables import seconds_in_all, summary_table, total_time
 from adavit.experiments.worker_pool import WorkerPool
 from adavit.metrics.names import recorded_name
-from adavit.runs.records import read_records, recorded_metric
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.paths import takes_paths
-from adavit.runtime.randomness import seed_for
 from adavit.runtime.wording import counted
 
-_shown = functools.partial(shown_setting, digits=4)
-
 DEFAULT_PARENT = Path("runs/sweeps")
-UNGUIDED_TRIALS = 8
-"""Runs with settings drawn at random, before the sampler learns from them; a third of a short sweep."""
-UNPRUNED_TRIALS = 3
-"""Runs to compare with before any is pruned."""
 BEGUN_WITH = "begun_with"
 """In the queue: a digest of what all runs of the sweep share."""
-
-
-@dataclass(frozen=True)
-class SweepPlan:
-    """The runs of a sweep as jobs; a run's settings are chosen when it is begun.
-
-    Attributes:
-        sweep: As read, with what was given on the command line.
-        seed: Start of the sampler's random stream.
-        metric: As in `metrics.names`.
-        marked: Whether the discriminators of some runs see through pretrained networks.
-    """
-
-    sweep: Sweep
-    seed: int
-    metric: str
-    marked: bool = False
-
-    @property
-    def name(self) -> str:
-        """Of the sweep, apart from a grid of that name; another metric makes another search."""
-        return f"sweep/{self.sweep.name}/{self.metric}"
-
-    @property
-    def jobs(self) -> Sequence[str]:
-        """One per run."""
-        return [f"trial {number}" for number in range(self.sweep.trials)]
-
-    def cell(self, queue: Queue, claim: Claim) -> Cell:
-        """Settings for the job: those chosen before, if it is taken over, else new ones."""
-        number = self.jobs.index(claim.job)
-        chosen = {
-            key: _suggest(
-                optuna.Trial(self._study(queue, number, key), claim.trial_id), key, distribution
-            )
-            for key, distribution in self.sweep.distributions().items()
-        }
-        return self.make_cell(claim.job, chosen)
-
-    def _study(self, queue: Queue, number: int, key: str) -> optuna.Study:
-        """The search as it stands now, with the random stream of one draw.
-
-        Each setting of each run has a stream of its own: an interrupted sweep draws what an uninterrupted one
-        would have drawn, even if it was interrupted between two settings of a run.
-        """
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            sampler = optuna.samplers.TPESampler(
-                seed=seed_for(self.seed, f"sweep {key}", number) % 2**32,
-                n_startup_trials=min(UNGUIDED_TRIALS, max(1, self.sweep.trials // 3)),
-                constant_liar=True,  # workers do not all draw beside what another one is trying
-            )
-        # A study of its own: one that is used again remembers the trials as they were before.
-        return optuna.load_study(study_name=self.name, storage=queue.storage, sampler=sampler)
-
-    def make_cell(self, job: str, chosen: Values, sources: Sources | None = None) -> Cell:
-        """The run with the settings that the sampler has chosen."""
-        label = ", ".join(
-            f"{key.partition('.')[2]} {_shown(value)}" for key, value in chosen.items()
-        )
-        settings = merge(self.sweep.base, *(setting(key, value) for key, value in chosen.items()))
-        if self.marked:
-            settings = decided_by_unseen(settings)
-        return make_cell(
-            self.sweep.name,
-            settings,
-            axes=chosen,
-            varied=chosen,
-            label=label,
-            job=job,
-            sources=sources,
-        )
-
-    def watch(self, queue: Queue, claim: Claim, directory: CellDirectory) -> Callable[[], None]:
-        """Tells the pruner of each evaluation; a run above the median of the others is ended.
-
-        Not of the untrained network, from which the figure may rise at first: the pruner takes the lowest of a run so
-        far, and would end none.
-        """
-        pruner = optuna.pruners.MedianPruner(
-            n_startup_trials=UNPRUNED_TRIALS,
-            n_warmup_steps=1,  # what all start from is alike
-        )
-        study = optuna.load_study(study_name=self.name, storage=queue.storage, pruner=pruner)
-        trial = optuna.Trial(study, claim.trial_id)
-        told = set(queue.storage.get_trial(claim.trial_id).intermediate_values)
-
-        def tell() -> None:
-            recorded = recorded_metric(read_records(directory.run.metrics), self.metric)
-            for images, figure in directory.figures(recorded):
-                if images not in told:
-                    trial.report(figure, step=images)
-                    told.add(images)
-                    if trial.should_prune():
-                        raise Pruned(
-                            f"{recorded} {figure:.4g} at {images / 1000:g} kimg is above the median"
-                            " of the runs before"
-                        )
-
-        return tell
-
-    def figure(self, directory: CellDirectory) -> float | None:
-        """The best figure of the metric.
-
-        Raises:
-            RunError: If it was never measured, or never finite.
-        """
-        figure = best_figure(directory, self.metric)
-        if figure is None:
-            raise RunError(f"{self.metric} was never finite, so the run cannot be compared.")
-        return figure
 
 
 @takes_paths("source", "out")
@@ -278,7 +145,7 @@ def _check_begun_alike(plan: SweepPlan, example: Cell, pool: WorkerPool, console
 def _describe(plan: SweepPlan, example: Cell, folder: Path, pool: WorkerPool) -> str:
     trials = plan.sweep.trials
     time = total_time(seconds_in_all([example], pool.processes) * trials, workers=pool.workers)
-    measured = ", ".join(f"{key} {_shown(value)}" for key, value in example.varied.items())
+    measured = ", ".join(f"{key} {shown_value(value)}" for key, value in example.varied.items())
     lines = [f"{plan.sweep.name}: {plan.sweep.description}"] if plan.sweep.description else []
     lines += [f"{key}  {_in_words(values)}" for key, values in plan.sweep.search.items()]
     lines.append(
@@ -297,22 +164,13 @@ def _judge(plan: SweepPlan, example: Cell) -> str:
 def _in_words(values: Any) -> str:
     """What is searched, e.g. "0.001 to 10, logarithmic"."""
     if isinstance(values, list):
-        return ", ".join(map(_shown, values))
+        return ", ".join(map(shown_value, values))
     scale = ", logarithmic" if values.get("log") else ""
-    return f"{_shown(values['low'])} to {_shown(values['high'])}{scale}"
+    return f"{shown_value(values['low'])} to {shown_value(values['high'])}{scale}"
 
 
 def _ends(values: Any) -> list[Any]:
     return values if isinstance(values, list) else [values["low"], values["high"]]
-
-
-def _suggest(trial: optuna.Trial, key: str, distribution: BaseDistribution) -> Any:
-    if isinstance(distribution, IntDistribution):
-        return trial.suggest_int(key, distribution.low, distribution.high, log=distribution.log)
-    if isinstance(distribution, FloatDistribution):
-        return trial.suggest_float(key, distribution.low, distribution.high, log=distribution.log)
-    assert isinstance(distribution, CategoricalDistribution)
-    return trial.suggest_categorical(key, distribution.choices)
 
 
 def _table(plan: SweepPlan, queue: Queue, folder: Path, outcomes: dict[str, Outcome]) -> str:
@@ -333,7 +191,7 @@ def _table(plan: SweepPlan, queue: Queue, folder: Path, outcomes: dict[str, Outc
     table = summary_table(
         folder, [cell for _, cell, _ in found], {cell.digest: how for _, cell, how in found}
     )
-    flags = " ".join(f"--set {key}={_shown(value)}" for key, value in best.varied.items())
+    flags = " ".join(f"--set {key}={shown_value(value)}" for key, value in best.varied.items())
     note = (
         f"\n{len(failures)} of {len(outcomes)} runs have failed: {failures[0]}" if failures else ""
     )
