@@ -8,7 +8,7 @@ from adavit.config.layers import Values, build_config
 from adavit.errors import RunError, UserError
 from adavit.experiments.cell import Cell, Sources, digest_of
 from adavit.experiments.database import shown_url
-from adavit.experiments.experiment_file import FILES, check_folder, setting
+from adavit.experiments.experiment_file import FILES, check_folder
 from adavit.experiments.queue import DONE, JOB, Outcome, Queue
 from adavit.experiments.sweep_file import Sweep, read_sweep
 from adavit.experiments.sweep_plan import SweepPlan, shown_value
@@ -74,9 +74,8 @@ def sweep(
     check_folder(folder, "sweep", chosen.name)
     plan = _plan(chosen)
     pool.check_devices()
-    example = _at_first_ends(
-        plan
-    )  # data or a device that are not there fail here, not in every run
+    # Data or a device that are not there fail here, not in every run.
+    example = plan.make_cell("trial 0", _first_ends(chosen))
     pool.check_shares([example])
     if dry_run:
         return _describe(plan, example, folder, pool)
@@ -95,8 +94,9 @@ def sweep(
 
 
 def _plan(chosen: Sweep) -> SweepPlan:
-    """Checks what can be checked before the first run: both ends of every range."""
-    config = build_config([chosen.base])
+    """Checks what can be checked before the first run: both ends of a range, beside the first ones of the others."""
+    firsts = _first_ends(chosen)
+    config = build_config([chosen.settings(firsts)])
     names = config.metrics.names
     if not names:
         raise UserError(
@@ -110,15 +110,14 @@ def _plan(chosen: Sweep) -> SweepPlan:
     sources, marked = Sources(), False
     for key, values in chosen.search.items():
         for end in _ends(values):
-            drawn = build_config([chosen.base, setting(key, end)])
+            drawn = build_config([chosen.settings({**firsts, key: end})])
             marked |= sources.marks(drawn, SilentConsole())
     return SweepPlan(chosen, config.run.seed, chosen.metric or names[0], marked)
 
 
-def _at_first_ends(plan: SweepPlan) -> Cell:
-    """A run at one end of every range."""
-    ends = {key: _ends(values)[0] for key, values in plan.sweep.search.items()}
-    return plan.make_cell("trial 0", ends)
+def _first_ends(chosen: Sweep) -> Values:
+    """A value of each setting that is searched for."""
+    return {key: _ends(values)[0] for key, values in chosen.search.items()}
 
 
 def _check_begun_alike(plan: SweepPlan, example: Cell, pool: WorkerPool, console: Console) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from adavit.config.layers import Values
+from adavit.config.layers import Values, merge
 from adavit.errors import UserError, shown
 from adavit.experiments.experiment_file import (
     KEYS,
@@ -14,6 +14,7 @@ from adavit.experiments.experiment_file import (
     check_size,
     is_setting,
     read_experiment,
+    setting,
     shared,
     shipped_names,
 )
@@ -42,6 +43,10 @@ class Sweep(ExperimentFile):
     def distributions(self) -> "dict[str, BaseDistribution]":
         """What the sampler draws each setting from."""
         return {key: _distribution(key, values) for key, values in self.search.items()}
+
+    def settings(self, chosen: Values) -> Values:
+        """Those of the run that is to have the chosen values, by `section.key`, beside what all share."""
+        return merge(self.base, *(setting(key, value) for key, value in chosen.items()))
 
     def with_overrides(
         self, layers: list[Values], *, metric: str | None, trials: int | None

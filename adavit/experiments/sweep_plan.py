@@ -15,12 +15,11 @@ from optuna.distributions import (
 )
 from optuna.exceptions import ExperimentalWarning
 
-from adavit.config.layers import Values, merge
+from adavit.config.layers import Values
 from adavit.errors import RunError
 from adavit.experiments.ablation import best_figure
 from adavit.experiments.cell import Cell, Sources, decided_by_unseen, make_cell
 from adavit.experiments.cell_directory import CellDirectory
-from adavit.experiments.experiment_file import setting
 from adavit.experiments.queue import Claim, Queue
 from adavit.experiments.sweep_file import Sweep
 from adavit.experiments.tables import shown_setting
@@ -94,7 +93,7 @@ class SweepPlan:
         label = ", ".join(
             f"{key.partition('.')[2]} {shown_value(value)}" for key, value in chosen.items()
         )
-        settings = merge(self.sweep.base, *(setting(key, value) for key, value in chosen.items()))
+        settings = self.sweep.settings(chosen)
         if self.marked:
             settings = decided_by_unseen(settings)
         return make_cell(

@@ -9,14 +9,14 @@ import yaml
 from torchvision.models import squeezenet1_1
 
 from adavit.errors import UserError
-from adavit.experiments import sweep as sweep_module
 from adavit.experiments import tables
 from adavit.experiments.cell_directory import CellDirectory
 from adavit.experiments.sweep import _plan, sweep
-from adavit.experiments.sweep_file import read_sweep
+from adavit.experiments.sweep_file import Sweep, read_sweep
 from adavit.runs.reading import networks_seen
 from adavit.runtime.console import LineConsole
 from adavit.runtime.signals import Stopped
+from tests.small_weights import write_mobilenet
 
 
 def chosen(folder: Path) -> dict[float, float]:
@@ -134,6 +134,18 @@ def test_a_search_among_pretrained_features_is_judged_by_what_none_of_them_has_s
     assert not _plan(plain).marked
 
 
+def test_what_is_searched_is_checked_beside_all_else_that_is_searched(tmp_path: Path) -> None:
+    torch.save(squeezenet1_1(weights=None).state_dict(), tmp_path / "squeeze.pth")
+    squeezenet = f"torchvision:squeezenet1_1:{tmp_path / 'squeeze.pth'}"
+    networks = [squeezenet, write_mobilenet(tmp_path / "mobile.pth")]
+    base = {"data": {"source": "small_set", "resolution": 32}}
+    projected = {**base, "discriminator": {"kind": "projected"}}
+    plan = _plan(Sweep("tiny", "", projected, {"features.network": networks}, None, 3))
+    assert plan.marked  # of the file alone no run could be made: it names no network
+    kinds = {"discriminator.kind": ["resnet", "projected"], "features.network": networks}
+    assert _plan(Sweep("tiny", "", base, kinds, None, 3)).marked
+
+
 def test_a_sweep_over_none_names_it_as_a_file_does(write_sweep: Any) -> None:
     text = sweep(write_sweep(search={"features.vanishes_at": [None, 0.5]}, trials=1), dry_run=True)
     assert "features.vanishes_at  null, 0.5" in text
@@ -216,9 +228,10 @@ def test_a_dry_run_says_of_which_values_its_time_is_and_counts_every_run(
     text = sweep(path, dry_run=True)
     assert told in text
     assert text.endswith(" That is with augment.preset bg, training.batch 8 in every run.")
-    finished = CellDirectory(
-        Path("runs/sweeps/tiny"), sweep_module._at_first_ends(_plan(read_sweep(path)))
+    example = _plan(read_sweep(path)).make_cell(
+        "trial 0", {"augment.preset": "bg", "training.batch": 8}
     )
+    finished = CellDirectory(Path("runs/sweeps/tiny"), example)
     finished.make()
     finished.write_note("finished", attempts=1)
     assert told in sweep(path, dry_run=True)
