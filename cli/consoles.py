@@ -2,55 +2,24 @@
 
 import contextlib
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import click
 from rich.console import Console as RichConsole
 
-from adavit.runtime.console import BarConsole, Console, LineConsole, SilentConsole
+from adavit.runtime.console import (
+    BarConsole,
+    Console,
+    LineConsole,
+    SilentConsole,
+    TimedConsole,
+    WarningConsole,
+)
 from adavit.runtime.place import Place
 from adavit.runtime.streams import for_terminal
 
 _KEY = "adavit.amount"
-
-
-class WarningConsole(SilentConsole):
-    """Warnings and the result, for --quiet.
-
-    Args:
-        warnings: Where the warnings go.
-        results: Where the result goes.
-    """
-
-    def __init__(self, warnings: Console, results: Console) -> None:
-        self._warnings = warnings
-        self._results = results
-
-    def note(self, text: str) -> None:
-        """A warning; any other line is left out."""
-        if text.startswith("Warning"):
-            self._warnings.note(text)
-
-    def result(self, text: str) -> None:
-        """As it is."""
-        self._results.result(text)
-
-
-class TimedConsole(LineConsole):
-    """A line for all that takes time too, for --verbose."""
-
-    _begun: tuple[str, float] | None = None
-
-    def activity(self, text: str, done: int, total: int) -> None:
-        """A line when it begins and one when it has ended."""
-        if self._begun is None or self._begun[0] != text:
-            self._begun = (text, time.monotonic())
-            self.note(f"{text} ...")
-        if done >= total:
-            self.note(f"{text}: {total} in {time.monotonic() - self._begun[1]:.1f} s")
-            self._begun = None
 
 
 def amount(command: Callable[..., None]) -> Callable[..., None]:
@@ -99,7 +68,7 @@ def console_for(*, err: bool = False) -> Iterator[Console]:
     if Place.here().rank:
         yield SilentConsole()
     elif asked == "quiet":
-        yield WarningConsole(LineConsole(sys.stderr), LineConsole(stream))
+        yield WarningConsole(stream)
     elif asked == "verbose":
         yield TimedConsole(stream)
     elif not stream.isatty():

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 from adavit.config.short_names import in_keys
-from adavit.runtime.console import BarConsole, Console, Status
+from adavit.runtime.console import WARNING, BarConsole, Console, Status
 
 
 class CellConsole:
@@ -12,7 +12,7 @@ class CellConsole:
 
     Args:
         console: Where people look.
-        title: Of the cell, before each line.
+        title: Of the cell, before each line; in a warning behind that word, by which others know it.
         log: The cell's own log.
         told: What earlier cells have told before they trained (of their data, mostly), which is not
             told again; added to.
@@ -44,7 +44,9 @@ class CellConsole:
         again = not self._begun and text in self._told
         self._told.add(text)
         if "\n" not in text and not again:
-            self._console.note(f"[{self._title}] {in_keys(text)}")
+            warning = WARNING if text.startswith(WARNING) else ""
+            said = in_keys(text.removeprefix(warning))
+            self._console.note(f"{warning}[{self._title}] {said}")
 
     def result(self, text: str) -> None:
         """A line like any other: the result of the experiment is its table."""

@@ -69,7 +69,9 @@ class Patience:
             except UNREACHABLE as error:
                 cause = _cause_of(error)
             if pause == FIRST_PAUSE_S:
-                self.tell(f"The queue cannot be reached ({cause}); it is tried again and again.")
+                self.tell(
+                    f"Warning: the queue cannot be reached ({cause}); it is tried again and again."
+                )
             self._wait(begun, pause, cause)
             pause = min(2 * pause, LONGEST_PAUSE_S)
 

@@ -208,7 +208,7 @@ class Worker:
     def _train(self, claim: Claim, directory: CellDirectory, console: CellConsole) -> None:
         damage = directory.put_damaged_checkpoints_aside()
         if damage is not None:
-            console.note(f"The cell begins again, since its {damage}")
+            console.note(f"Warning: the cell begins again, since its {damage}")
         images = directory.checkpoint_images()
         begun_at = NO_CHECKPOINT if images is None else images
         deaths = claim.deaths_without_progress(begun_at)
@@ -224,7 +224,8 @@ class Worker:
             return
         if images is None and directory.put_results_aside():
             console.note(
-                f"It has no checkpoint to go on from: what it had is in {directory.run.earlier}, and it begins again."
+                f"Warning: it has no checkpoint to go on from: what it had is in {directory.run.earlier}, and it begins"
+                " again."
             )
         note = None
         if claim.last_worker is not None:

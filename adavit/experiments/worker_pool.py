@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -23,7 +23,7 @@ from adavit.experiments.device_groups import check_devices_exist, device_groups,
 from adavit.experiments.patience import Patience
 from adavit.experiments.queue import Outcome, Queue
 from adavit.experiments.worker import Plan, Worker
-from adavit.runtime.console import Console, LineConsole
+from adavit.runtime.console import Console, console_elsewhere
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import make_folder, write_text
 from adavit.runtime.launch import check_processes_meet, cores
@@ -221,7 +221,7 @@ class WorkerPool:
 
         Args:
             plan: The experiment.
-            console: Told what is done, if this process does the work; others print lines.
+            console: Told what is done, if this process does the work; others print as much in lines.
 
         Returns:
             How each job has ended.
@@ -258,7 +258,7 @@ class WorkerPool:
             for index in range(self.workers):
                 process = context.Process(
                     target=_work,
-                    args=(self, plan, groups[index % len(groups)]),
+                    args=(self, plan, groups[index % len(groups)], console_elsewhere(console)),
                     name=f"worker {index + 1}",
                 )
                 with starting_python():
@@ -292,7 +292,7 @@ def _wait(processes: Sequence[BaseProcess], stop: StopRequest, console: Console)
                     if process.exitcode < 0
                     else f"ended with code {process.exitcode}"
                 )
-                console.note(f"{process.name} (process {process.pid}) {how}.")
+                console.note(f"Warning: {process.name} (process {process.pid}) {how}.")
 
 
 def _terminate(processes: Sequence[BaseProcess]) -> None:
@@ -303,13 +303,15 @@ def _terminate(processes: Sequence[BaseProcess]) -> None:
             process.terminate()
 
 
-def _work(pool: WorkerPool, plan: Plan, devices: Sequence[str]) -> None:
+def _work(
+    pool: WorkerPool, plan: Plan, devices: Sequence[str], make_console: Callable[[], Console]
+) -> None:
     """What a worker's process does."""
     os.environ.update(made_visible(devices))
     torch.set_num_threads(max(1, min(torch.get_num_threads(), cores() // pool.workers)))
     with lenient_streams():
         try:
-            console = LineConsole(sys.stdout)
+            console = make_console()
             patience = pool.patience(console)
             queue = pool.open_queue(plan, patience)
             Worker(plan, queue, pool.folder, console, patience, pool.training).run()

@@ -4,7 +4,7 @@ import contextlib
 import html
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, Self, TextIO
 
@@ -13,6 +13,9 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Column
 
 from adavit.runtime.streams import for_terminal
+
+WARNING = "Warning: "
+"""What a warning begins with."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,47 @@ class LineConsole:
 
     def activity(self, text: str, done: int, total: int) -> None:
         """Ignored: its result is a line of its own."""
+
+
+class TimedConsole(LineConsole):
+    """A line for all that takes time too, for --verbose."""
+
+    _begun: tuple[str, float] | None = None
+
+    def activity(self, text: str, done: int, total: int) -> None:
+        """A line when it begins and one when it has ended."""
+        if self._begun is None or self._begun[0] != text:
+            self._begun = (text, time.monotonic())
+            self.note(f"{text} ...")
+        if done >= total:
+            self.note(f"{text}: {total} in {time.monotonic() - self._begun[1]:.1f} s")
+            self._begun = None
+
+
+class WarningConsole(SilentConsole):
+    """Warnings, on standard error, and the result, for --quiet.
+
+    Args:
+        stream: Where the result goes.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._warnings, self._results = LineConsole(sys.stderr), LineConsole(stream)
+
+    def note(self, text: str) -> None:
+        """A warning; any other line is left out."""
+        if text.startswith(WARNING):
+            self._warnings.note(text)
+
+    def result(self, text: str) -> None:
+        """As it is."""
+        self._results.result(text)
+
+
+def console_elsewhere(console: Console) -> Callable[[], Console]:
+    """What makes a console that tells as much in another process; of a bar the lines that stay."""
+    alike = type(console) in (SilentConsole, TimedConsole, WarningConsole)
+    return type(console) if alike else LineConsole
 
 
 class _MovingBar:

@@ -1,7 +1,9 @@
 import io
 
+import pytest
+
 from adavit.experiments.cell_console import CellConsole
-from adavit.runtime.console import LineConsole, Status
+from adavit.runtime.console import LineConsole, Status, WarningConsole
 
 
 def test_a_cell_names_itself_and_repeats_nothing_that_others_have_told() -> None:
@@ -24,3 +26,14 @@ def test_a_cell_names_itself_and_repeats_nothing_that_others_have_told() -> None
     page = "Found 30 images.\na whole\npage\nResolution: 16.\nFound 30 images.\n"
     assert [log.getvalue() for log in logs] == [page, page]
     assert len(steps) == 2
+
+
+def test_warnings_of_a_cell_are_told_with_its_title_where_nothing_else_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    console = CellConsole(WarningConsole(), "a, seed [0]", io.StringIO(), told=set())
+    for text in ("30 images.", "Warning: 30 images are little.", "Seen in [a] Warning.txt."):
+        console.note(text)
+    console.report(Status(images=8, total_images=64))
+    out, errors = capsys.readouterr()
+    assert (out, errors) == ("", "Warning: [a, seed [0]] 30 images are little.\n")

@@ -40,7 +40,7 @@ def test_what_fails_is_repeated_with_growing_pauses_until_it_can_be_done() -> No
     # 0.1, 0.2, ... 12.8, and then no longer ones than 15.
     assert sum(clock.waits) == pytest.approx(0.1 * (2**8 - 1) + 15)
     assert told == [
-        "The queue cannot be reached (database is locked); it is tried again and again."
+        "Warning: the queue cannot be reached (database is locked); it is tried again and again."
     ]
 
 

@@ -1,20 +1,31 @@
 import json
+import pickle
 import signal
 import sys
+from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import cast
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import torch
 
 from adavit.errors import UserError
 from adavit.experiments import worker_pool
-from adavit.experiments.ablation import ablate
+from adavit.experiments.ablation import AblationPlan, ablate
 from adavit.experiments.cell import cells_of
 from adavit.experiments.grid_file import read_grid
+from adavit.experiments.worker import Worker
 from adavit.experiments.worker_pool import WorkerPool
-from adavit.runtime.console import SilentConsole
+from adavit.runtime.console import (
+    BarConsole,
+    Console,
+    LineConsole,
+    SilentConsole,
+    TimedConsole,
+    WarningConsole,
+)
 from adavit.runtime.signals import Stopped, StopRequest
 from tests.adavit.experiments.conftest import WriteGrid, compare_with_uninterrupted
 
@@ -88,6 +99,62 @@ def test_workers_that_have_got_the_ctrl_c_of_a_windows_console_are_not_killed(
     stop.signal_number = number
     worker_pool._wait([cast("BaseProcess", worker)], stop, SilentConsole())
     assert worker.terminated == terminated
+
+
+def test_a_worker_that_was_killed_is_told_with_quiet_too(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    worker = Told()
+    worker.exitcode = -9
+    worker_pool._wait([cast("BaseProcess", worker)], StopRequest(), WarningConsole())
+    assert capsys.readouterr().err == "Warning: worker 1 (process 1) was killed by signal 9.\n"
+
+
+@pytest.mark.parametrize(
+    ("console", "out", "errors"),
+    [
+        (BarConsole(), "a line\nWarning: [a] b\n", ""),
+        (LineConsole(), "a line\nWarning: [a] b\n", ""),
+        (TimedConsole(), "a line\nWarning: [a] b\ndecoding ...\n", ""),
+        (WarningConsole(), "", "Warning: [a] b\n"),
+        (SilentConsole(), "", ""),
+    ],
+    ids=["bar", "lines", "verbose", "quiet", "silent"],
+)
+def test_workers_in_processes_of_their_own_tell_as_much_as_was_asked_for(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    console: Console,
+    out: str,
+    errors: str,
+) -> None:
+    class Here:
+        """A process that works at once, in this one, with what another would be handed."""
+
+        name, pid, exitcode = "worker", 1, 0
+
+        def __init__(self, *, target: Any, args: Any, name: str) -> None:
+            self.start = partial(target, *pickle.loads(pickle.dumps(args)))
+
+        def is_alive(self) -> bool:
+            return False
+
+        def join(self) -> None:
+            pass
+
+    def tell(worker: Worker) -> None:
+        worker.console.note("a line")
+        worker.console.note("Warning: [a] b")
+        worker.console.activity("decoding", 1, 2)
+
+    monkeypatch.setattr(worker_pool.Worker, "run", tell)
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
+    monkeypatch.setattr(
+        worker_pool.multiprocessing, "get_context", lambda _: SimpleNamespace(Process=Here)
+    )
+    WorkerPool(tmp_path, workers=2).run(AblationPlan("tiny", {}), console)
+    assert tuple(capsys.readouterr()) == (2 * out, 2 * errors)
 
 
 @pytest.mark.slow
