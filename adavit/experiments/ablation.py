@@ -46,7 +46,7 @@ class AblationPlan:
         """Nothing is to be watched: each cell runs to its end."""
         return lambda: None
 
-    def figure(self, directory: CellDirectory) -> float | None:
+    def figure(self, queue: Queue, directory: CellDirectory) -> float | None:
         """The best figure of the first metric."""
         return best_figure(directory)
 

@@ -33,6 +33,8 @@ UNGUIDED_TRIALS = 8
 """Runs with settings drawn at random, before the sampler learns from them; a third of a short sweep."""
 UNPRUNED_TRIALS = 3
 """Runs to compare with before any is pruned."""
+RECORDED_AS = "recorded_as"
+"""In the queue: the name under which the first run that was measured has recorded its figures."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ class SweepPlan:
             recorded = recorded_metric(read_records(directory.run.metrics), self.metric)
             for images, figure in directory.figures(recorded):
                 if images not in told:
+                    self._check_compares(queue, recorded)
                     trial.report(figure, step=images)
                     told.add(images)
                     if trial.should_prune():
@@ -134,16 +137,33 @@ class SweepPlan:
 
         return tell
 
-    def figure(self, directory: CellDirectory) -> float | None:
+    def figure(self, queue: Queue, directory: CellDirectory) -> float | None:
         """The best figure of the metric.
 
         Raises:
-            RunError: If it was never measured, or never finite.
+            RunError: If it was never measured, or never finite, or by another network than those of the runs before.
         """
         figure = best_figure(directory, self.metric)
         if figure is None:
             raise RunError(f"{self.metric} was never finite, so the run cannot be compared.")
+        self._check_compares(
+            queue, recorded_metric(read_records(directory.run.metrics), self.metric)
+        )
         return figure
+
+    def _check_compares(self, queue: Queue, recorded: str | None) -> None:
+        """Refuses a run with another extractor: of "auto" each finds its own, by which weights are there just then."""
+        study = optuna.load_study(study_name=self.name, storage=queue.storage)
+        if RECORDED_AS not in study.user_attrs:
+            study.set_user_attr(RECORDED_AS, recorded)
+        # Read again: another run may have been measured at the same moment.
+        first = study.user_attrs[RECORDED_AS]
+        if recorded != first:
+            raise RunError(
+                f"it recorded {recorded}, expected {first} as the run that was measured first: the two do not compare."
+                " Name the extractor, such as --set metrics.extractor=random, and begin the sweep again in another"
+                " folder, or in another database if --storage names one."
+            )
 
 
 def _suggest(trial: optuna.Trial, key: str, distribution: BaseDistribution) -> Any:

@@ -60,8 +60,8 @@ class Plan(Protocol):
     def watch(self, queue: Queue, claim: Claim, directory: CellDirectory) -> Callable[[], None]:
         """What is to be called at each report of the run; may raise `Pruned`."""
 
-    def figure(self, directory: CellDirectory) -> float | None:
-        """The figure of a run that is over, for the queue."""
+    def figure(self, queue: Queue, directory: CellDirectory) -> float | None:
+        """The figure of a run that is over, for the queue; may be asked for twice."""
 
 
 class Worker:
@@ -171,13 +171,13 @@ class Worker:
                     on_report=partial(_if_reachable, watch),
                 )
                 self._train(claim, directory, console)
-                figure = self.plan.figure(directory)
+                figure = self._figure(directory)
                 directory.write_note("finished", attempts=claim.attempts)
             except Pruned as pruned:
                 assert directory is not None
                 self.console.note(f"[{directory.cell.title}] Pruned: {pruned}.")
                 directory.write_note("pruned", attempts=claim.attempts, reason=str(pruned))
-                figure = self.plan.figure(directory)
+                figure = self._figure(directory)
                 self._patiently(lambda: queue.prune(claim, figure))
             except ClaimLost:
                 self.console.note(
@@ -198,6 +198,9 @@ class Worker:
                 self._failed(claim, directory, error)
             else:
                 self._patiently(lambda: queue.finish(claim, figure))
+
+    def _figure(self, directory: CellDirectory) -> float | None:
+        return self._patiently(lambda: self.plan.figure(self.queue, directory))
 
     def _claim(self, jobs: Sequence[str]) -> Claim | None:
         return self._patiently(lambda: self.queue.claim(jobs))

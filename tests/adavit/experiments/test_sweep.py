@@ -9,7 +9,7 @@ import yaml
 from torchvision.models import squeezenet1_1
 
 from adavit.errors import UserError
-from adavit.experiments import tables
+from adavit.experiments import tables, worker_pool
 from adavit.experiments.cell_directory import CellDirectory
 from adavit.experiments.sweep import _plan, sweep
 from adavit.experiments.sweep_file import Sweep, read_sweep
@@ -92,6 +92,22 @@ def test_a_pruned_run_is_noted_and_counts(
         assert values["status"] == "pruned"
         assert "above the median" in values["reason"]
         assert len((note.parent / "metrics.jsonl").read_text().splitlines()) == 2
+
+
+def test_a_run_measured_by_another_network_is_left_out_of_the_ranking(
+    write_sweep: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = iter([("fid", 60.0), ("fd_random", 0.4), ("fid", 50.0)])
+
+    def trained(directory: CellDirectory, console: object) -> None:
+        name, figure = next(found)
+        record = {"images": 64, name: figure, "protocol": {}}
+        directory.run.append(directory.run.metrics, record)
+
+    monkeypatch.setattr(worker_pool, "train_here", trained)
+    text = sweep(write_sweep({"metrics": {"extractor": "auto"}}))
+    assert [line.split()[2:4] for line in text.splitlines()[1:3]] == [["fid", "50"], ["fid", "60"]]
+    assert "\n1 of 3 runs have failed: it recorded fd_random, expected fid" in text
 
 
 @pytest.mark.parametrize(

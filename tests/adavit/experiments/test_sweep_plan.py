@@ -5,6 +5,7 @@ import pytest
 from optuna.trial import TrialState
 
 from adavit.config.layers import parse_assignment
+from adavit.errors import RunError
 from adavit.experiments import sweep_plan
 from adavit.experiments.cell import Cell
 from adavit.experiments.cell_directory import CellDirectory
@@ -16,8 +17,11 @@ from tests.adavit.experiments.queue_processes import open_queue
 
 
 def make_cell_of(job: str) -> Cell:
-    """As far as its directory asks."""
-    return Cell("tiny", job, {}, job, baseline=False, varied={}, settings={}, fingerprint="ab")
+    """As far as its directory and its figure ask."""
+    settings = {"metrics": {"names": ["fid"]}}
+    return Cell(
+        *("tiny", job, {}, job), baseline=False, varied={}, settings=settings, fingerprint="ab"
+    )
 
 
 class Killed(BaseException):
@@ -102,6 +106,33 @@ def test_a_run_above_the_median_is_pruned(write_sweep: Any, tmp_path: Path, star
     with pytest.raises(Pruned, match=r"fd_random 7 at 0\.032 kimg is above the median"):
         # Untrained, flat grey images may be nearer than what is drawn for some thousand images.
         run("f", 2.0 if untrained else 9.0, 7.0)
+
+
+def test_a_run_measured_by_another_network_is_refused_and_compared_with_none(
+    write_sweep: Any, tmp_path: Path
+) -> None:
+    plan = SweepPlan(read_sweep(write_sweep()), 0, "fid")
+    queue = open_queue(tmp_path, study=plan.name)
+
+    def run(job: str, recorded: str, figure: float) -> tuple[Claim, CellDirectory]:
+        claim = queue.claim([job])
+        assert claim is not None
+        directory = CellDirectory(tmp_path, make_cell_of(job))
+        directory.make()
+        record = {"images": 32, recorded: figure, "protocol": {}}
+        directory.run.append(directory.run.metrics, record)
+        return claim, directory
+
+    for job, figure in (("a", 0.4), ("b", 0.5)):
+        claim, directory = run(job, "fd_random", figure)
+        plan.watch(queue, claim, directory)()
+        assert plan.figure(queue, directory) == figure
+        queue.finish(claim, figure)
+    claim, directory = run("c", "fid", 60.0)
+    for look in (plan.watch(queue, claim, directory), lambda: plan.figure(queue, directory)):
+        with pytest.raises(RunError, match=r"^it recorded fid, expected fd_random as .* one\.$"):
+            look()
+    assert not queue.storage.get_trial(claim.trial_id).intermediate_values
 
 
 def test_a_list_and_whole_numbers_are_drawn_as_such(write_sweep: Any, tmp_path: Path) -> None:
