@@ -118,11 +118,10 @@ def _files(stored: StoredGenerator, folder: Path, repository: str) -> tuple[Sent
         UserError: If the card is not whole, or of another generator.
     """
     if lacking := [name for name in (SAMPLES, FACTS) if not (folder / name).is_file()]:
-        another = quoted(f"{folder}-new")
         raise UserError(
             f"the card in {str(folder)!r} lacks {listed(lacking)}, expected all that adavit card writes. Write one"
-            f" elsewhere with adavit card {quoted(str(stored.path))} --out {another}, and move {listed(lacking)} from"
-            " there to this one."
+            f" elsewhere with adavit card {quoted(str(stored.path))} --out {quoted(f'{folder}-new')}, and move"
+            f" {listed(lacking)} from there to this one."
         )
     # A run that goes on may have put other weights there since `stored` was read: what counts are the bytes sent.
     weights = stored.path.read_bytes()

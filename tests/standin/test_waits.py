@@ -28,9 +28,9 @@ RESNET = " ".join(
 ORDER, READ = "adavit/data/sampling.py", "adavit/augment/statistics.py"
 """The order of an epoch comes to the device whole; p moves every four steps by what the host reads then."""
 
-EPOCHS, OF_FLIPS, OF_FEW = 3 + 3, 1 + 3, 3 + 1
+EPOCHS, OF_FLIPS, OF_FEW = 3 + 4, 1 + 4, 3 + 1
 """That begin in the steps counted: of 48 images that are trained on (96 with their flips), and of 12 held out, of which
-every fourth step takes eight, or a microbatch of four."""
+every fourth step takes eight, the only ones of an epoch, or a microbatch of four."""
 
 RUNS: dict[str, tuple[str, dict[str, int]]] = {
     "vit": (FIXED + "--cond --mirror", {ORDER: OF_FLIPS, READ: 4}),

@@ -107,7 +107,7 @@ def test_the_key_changes_with_pixels_shape_weights_device_and_code(
         other = RandomFeatures()
         setattr(other, attribute, value)
         keys.add(cache_key(images, other))
-    monkeypatch.setattr(reference_cache, "FEATURES_VERSION", 2)
+    monkeypatch.setattr(reference_cache, "FEATURES_VERSION", reference_cache.FEATURES_VERSION + 1)
     keys.add(cache_key(images, extractor))
     assert len(keys) == 8
 

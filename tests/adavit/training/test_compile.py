@@ -288,7 +288,10 @@ def test_compiled_code_has_the_same_gradients(kind: str) -> None:
     (_, found), (_, expected) = (
         trained({"kind": kind}, {}, compiled=compiled, steps=1) for compiled in (True, False)
     )
+    # A gradient of one number is a sum of many of either sign, of whose rounding less goes than of them: how much less
+    # hangs on the processor.
+    usual = statistics.median(float(each.norm()) for each in expected)
     for one, other in zip(found, expected, strict=True):
-        assert (one - other).norm() <= 1e-5 * other.norm()
+        assert (one - other).norm() <= 1e-5 * max(float(other.norm()), usual)
     both = [torch.cat([tensor.flatten() for tensor in tensors]) for tensors in (found, expected)]
     assert (both[0] - both[1]).norm() < 1e-5 * both[1].norm()
