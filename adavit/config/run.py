@@ -26,7 +26,7 @@ from adavit.config.section import (
     schema_types,
     writable,
 )
-from adavit.config.training import LOSSES_WITHOUT_THRESHOLD, TrainingConfig
+from adavit.config.training import TrainingConfig
 from adavit.models.limits import LARGEST_WIDTH, LR_MULTIPLIERS, MOST_LAYERS
 from adavit.models.published_vit import is_of_library, misfits
 
@@ -293,7 +293,7 @@ class _WholeConfig(ConfigModel):
 
     @rule("discriminator.normalization", "training.loss")
     def _chain_sees_a_threshold(self) -> None:
-        if self._has_chain and self.training.loss in LOSSES_WITHOUT_THRESHOLD:
+        if self._has_chain and not self.training.has_threshold:
             raise ValueError(
                 "discriminator.normalization is chain, which is steered by the sign of the logits, but"
                 f" training.loss is {self.training.loss}, which leaves their level free. Use non_saturating or"

@@ -175,6 +175,11 @@ class TrainingConfig(ConfigModel):
         """Images of a microbatch, which is the whole batch where none is asked for."""
         return self.microbatch or self.batch
 
+    @property
+    def has_threshold(self) -> bool:
+        """Whether the sign of a logit means something under the loss."""
+        return self.loss not in LOSSES_WITHOUT_THRESHOLD
+
     @rule("deterministic", "fast_reduce")
     def _fixed_orders_are_not_the_fastest(self) -> None:
         if self.deterministic and self.fast_reduce:
@@ -255,7 +260,7 @@ class TrainingConfig(ConfigModel):
 
     @rule("lecam", "loss")
     def _lecam_needs_a_level(self) -> None:
-        if self.lecam and self.loss in LOSSES_WITHOUT_THRESHOLD:
+        if self.lecam and not self.has_threshold:
             raise ValueError(
                 f"training.lecam is {self.lecam:g}, but training.loss is {self.loss}, which leaves"
                 " the level of the logits free, and LeCam holds on to it. Use non_saturating or"

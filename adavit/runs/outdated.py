@@ -35,10 +35,12 @@ def present_evaluations(
         Those of the present generators; and the commands that evaluate the generators of which there are only others.
     """
     present, measured, earlier = [], set(), []
-    for record in records:
-        source = mapping(record.get("source"))
-        which = which_generator(source.get("generator"))
-        if _is_outdated(run, source.get("generator"), source.get("fingerprint")):
+    sources = [mapping(record.get("source")) for record in records]
+    names = [text(source.get("generator")) for source in sources]
+    digests = {name: _digest_now(run, name) for name in set(names)}
+    for record, source, name in zip(records, sources, names, strict=True):
+        which = which_generator(name)
+        if _differ(source.get("fingerprint"), digests[name]):
             earlier.append(which)
         else:
             present.append(record)
@@ -61,8 +63,8 @@ def present_diagnosis(
         The record, empty if it is of an earlier generator; and in that case the command that makes it anew.
     """
     protocol = mapping(record.get("protocol"))
-    generator = protocol.get("generator")
-    if not _is_outdated(run, generator, protocol.get("generator_digest")):
+    generator = text(protocol.get("generator"))
+    if not _differ(protocol.get("generator_digest"), _digest_now(run, generator)):
         return record, []
     return {}, [_command(command, run, which_generator(generator))]
 
@@ -80,14 +82,16 @@ def outdated_remark(path: str, commands: Sequence[str]) -> str:
     )
 
 
-def _is_outdated(run: RunDirectory, generator: object, digest: object) -> bool:
-    """Whether the best or last generator of a run has other weights now than those that something was found of.
+def _digest_now(run: RunDirectory, generator: str) -> str:
+    """Of the weights that the best or last generator of a run has now; empty of another file, or one that is gone."""
+    if not which_generator(generator):
+        return ""
+    return read_weights_metadata(run.path / generator).get(TENSORS, "")
 
-    Nothing says so where its file is gone, as of a run that is kept for its records, or no digest was recorded.
-    """
-    if not which_generator(generator) or not text(digest):
-        return False
-    return read_weights_metadata(run.path / text(generator)).get(TENSORS, digest) != digest
+
+def _differ(recorded: object, now: str) -> bool:
+    """Whether something was found of other weights, as far as both digests are known."""
+    return bool(text(recorded) and now) and recorded != now
 
 
 def _command(name: str, run: RunDirectory, which: str) -> str:

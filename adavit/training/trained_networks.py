@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from adavit.build.augmentation import build_probability
 from adavit.build.networks import build_networks
 from adavit.config.run import ResolvedConfig
-from adavit.config.training import LOSSES_WITHOUT_THRESHOLD
 from adavit.errors import UserError, first_line
 from adavit.features.critic import FeatureCritic
 from adavit.features.names import NamedBy
@@ -74,8 +73,9 @@ def read_trained_networks(source: str) -> TrainedNetworks:
         if alone and critic is None:
             raise UserError(left_out)
         generator, discriminator = build_networks(config, **shape, critic=critic)
-        has_threshold = config.training.loss not in LOSSES_WITHOUT_THRESHOLD
-        probability = build_probability(config.augment, threshold_at_zero=has_threshold)
+        probability = build_probability(
+            config.augment, threshold_at_zero=config.training.has_threshold
+        )
         progress = Progress()
         restore({"discriminator": discriminator, "average": generator}, state)
         restore({} if critic is None or alone else {"features": critic}, state)

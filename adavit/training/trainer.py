@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from adavit.build.augmentation import build_probability
-from adavit.config.training import LOSSES_WITHOUT_THRESHOLD
 from adavit.errors import RunError
 from adavit.evaluation.scoring import score_generator
 from adavit.generation.sampling import ImagesNotFinite
@@ -73,7 +72,7 @@ class Trainer:
         self.take_step = StepsWithinMemory(
             workload, step, directory, console, self._adopt, self._keep
         )
-        has_threshold = self.config.training.loss not in LOSSES_WITHOUT_THRESHOLD
+        has_threshold = self.config.training.has_threshold
         relative = not has_threshold or self.config.augment.follows == "relative"
         self.probability = build_probability(self.config.augment, threshold_at_zero=has_threshold)
         self.window = StatsWindow(step.reports, relative=relative, device=workload.device)

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adavit.config.training import LOSSES_WITHOUT_THRESHOLD
 from adavit.diagnostics.discriminator.feature_heads import judge
 from adavit.diagnostics.discriminator.inspected_images import (
     ImagesOfOneKind,
@@ -150,7 +149,7 @@ def _logits(
                 " finite, expected numbers: its training diverged. Inspect the checkpoint before it"
                 f" (checkpoint-1.pt), or start a new run with {steadier_settings(run.config)}."
             )
-    figures = LogitFigures(found, run.config.training.loss not in LOSSES_WITHOUT_THRESHOLD)
+    figures = LogitFigures(found, run.config.training.has_threshold)
     r_relative = figures.values["r_relative"]
     counts = {"real": figures.count("training"), "generated": figures.count("generated")}
     return figures, losing_alarm(r_relative, **counts) + overfitting_alarm(figures)

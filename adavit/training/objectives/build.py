@@ -9,7 +9,7 @@ from torch import nn
 from adavit.augment import AdaptiveProbability
 from adavit.build.augmentation import build_pipe
 from adavit.config.run import ResolvedConfig
-from adavit.config.training import LOSSES_WITHOUT_THRESHOLD, TrainingConfig
+from adavit.config.training import TrainingConfig
 from adavit.features.critic import FeatureCritic
 from adavit.models.names import Side
 from adavit.models.resnet.chain import Chain
@@ -147,10 +147,9 @@ def _chain_control(training: TrainingConfig, chain: Chain) -> ChainControl:
 
 
 def _pseudo_augmentation(training: TrainingConfig) -> PseudoAugmentation:
-    has_threshold = training.loss not in LOSSES_WITHOUT_THRESHOLD
     return PseudoAugmentation(
         AdaptiveProbability(
-            heuristic="rt" if has_threshold else "relative",
+            heuristic="rt" if training.has_threshold else "relative",
             target=training.apa_target,
             speed_kimg=training.apa_speed_kimg,
             p_max=training.apa_p_max,
