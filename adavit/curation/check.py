@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -54,7 +54,7 @@ class DataCheck:
         """Images that are mirrored copies of others."""
         return sum(pair.mirrored for pair in self.alike)
 
-    @property
+    @cached_property
     def across(self) -> list[list[int]]:
         """Groups of copies that are not mirrored and stand in more than one class."""
         labels = self.images.labels
