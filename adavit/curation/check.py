@@ -76,6 +76,16 @@ class DataCheck:
         found = [each for each in self.files if (each.quality or 100) < LOW_QUALITY]
         return sorted(found, key=lambda each: (each.quality or 0, each.name))
 
+    @property
+    def made_smaller(self) -> bool:
+        """Whether any image was larger than it was looked at, what a crop leaves of it being compared."""
+        height, width = self.images.resolution
+        is_cropped = self.images.stretch is None and not any(self.images.inside)
+        smaller_by = min if is_cropped else max
+        return any(
+            smaller_by(each.size[0] / width, each.size[1] / height) > 1 for each in self.files
+        )
+
     def name(self, index: int) -> str:
         """What an image is called."""
         return self.images.names[index] if self.images.names else f"{index:05d}"

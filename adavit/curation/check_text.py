@@ -185,8 +185,7 @@ def pixel_lines(check: DataCheck, *, by_name: bool = True) -> list[str]:
         lines.append(
             "No near-constant or very dark images, and no frames of one colour (text is not looked for)."
         )
-    height, width = check.images.resolution
-    if any(each.size[0] > width or each.size[1] > height for each in check.files):
+    if check.made_smaller:
         lines.append(
             f"Images were looked at as {check.images.resolution} px, where a frame thinner than a pixel is not seen; a"
             " larger --resolution looks closer."

@@ -105,6 +105,61 @@ class _Duty:
 
 
 @dataclass(frozen=True)
+class _Duties:
+    """What a run does beside its steps.
+
+    Attributes:
+        evaluations: None, or so many.
+        grids: Of samples, each a frame of the film, too.
+        checkpoints: With generators.
+        keep_every_kimg: How often a generator is kept beside the last one and the best, or None.
+        batch: Images in a step.
+    """
+
+    evaluations: _Duty
+    grids: _Duty
+    checkpoints: _Duty
+    keep_every_kimg: float | None
+    batch: int
+
+    @classmethod
+    def of(
+        cls, config: ResolvedConfig, is_open: Mapping[str, bool], *, evaluations: int, drawn: int
+    ) -> "_Duties":
+        """Those of a run, with the cadences that were given; where one was left open, so many."""
+        run = config.run
+
+        def duty(key: str, every_kimg: float, count: int) -> _Duty:
+            return _Duty(count, None if is_open[key] else every_kimg)
+
+        return cls(
+            evaluations=duty("metrics.every_kimg", config.metrics.every_kimg, evaluations),
+            grids=duty("run.samples_every_kimg", run.samples_every_kimg, drawn),
+            checkpoints=duty("run.checkpoint_every_kimg", run.checkpoint_every_kimg, drawn),
+            keep_every_kimg=run.keep_every_kimg,
+            batch=config.training.batch,
+        )
+
+    def seconds(self, steps: int, costs: Costs, room: float) -> float:
+        """What they take in a run of so many steps, of which `room` is all that it has."""
+        sheets = self.grids.times(steps, self.batch)
+        saved = self.checkpoints.times(steps, self.batch)
+        return (
+            self.evaluations.times(steps, self.batch) * costs.evaluation_s
+            + sheets * costs.sheet_s
+            + min(sheets, MOST_FRAMES) * costs.frame_s
+            + saved * costs.save_s
+            + costs.all_curves_s(saved - 1, room)
+            + self._kept(steps) * costs.kept_s
+        )
+
+    def _kept(self, steps: int) -> int:
+        if self.keep_every_kimg is None:
+            return 0
+        return min(steps, int(steps * self.batch / (1000 * self.keep_every_kimg)))
+
+
+@dataclass(frozen=True)
 class TimePlan:
     """What is chosen for a budget.
 
@@ -140,7 +195,7 @@ def plan_time(
         UserError: If the time does not do for the start, an evaluation that was asked for, and some steps.
     """
     assert config.run.budget is not None
-    run, metrics, batch = config.run, config.metrics, config.training.batch
+    metrics, batch = config.metrics, config.training.batch
     seconds = seconds_in(config.run.budget)
     room = AIM * seconds - used - costs.build_s - costs.exit_s
     count, fakes = 0, metrics.fakes
@@ -150,42 +205,27 @@ def plan_time(
             count = 1
     costs = costs.of_fakes(metrics.fakes, fakes) if count else replace(costs, evaluation_s=0.0)
 
-    def duty(key: str, every_kimg: float, count: int) -> _Duty:
-        return _Duty(count, None if is_open[key] else every_kimg)
-
     # Grids and checkpoints come with evaluations, with each, every second, third, ...: what is set aside before a
     # collapse is a checkpoint that was measured. Where evaluations make no curve, these come as if they did.
     spans = (count if count > 1 else MOST_EVALUATIONS) - 1
     apart = math.ceil(spans / max(1, _most_drawn(room, costs, is_open) - 1))
-    drawn = 1 + math.ceil(spans / apart)
-    evaluations = duty("metrics.every_kimg", metrics.every_kimg, count)
-    grids = duty("run.samples_every_kimg", run.samples_every_kimg, drawn)
-    checkpoints = duty("run.checkpoint_every_kimg", run.checkpoint_every_kimg, drawn)
+    duties = _Duties.of(config, is_open, evaluations=count, drawn=1 + math.ceil(spans / apart))
 
     def seconds_of(steps: int) -> float:
         """From before the first step to the last line of the command."""
-        sheets, saved = grids.times(steps, batch), checkpoints.times(steps, batch)
-        return (
-            steps * costs.step_s
-            + evaluations.times(steps, batch) * costs.evaluation_s
-            + sheets * costs.sheet_s
-            + min(sheets, MOST_FRAMES) * costs.frame_s
-            + saved * costs.save_s
-            + costs.all_curves_s(saved - 1, room)
-            + _kept(config, steps) * costs.kept_s
-        )
+        return steps * costs.step_s + duties.seconds(steps, costs, room)
 
     # The longer, the more: of 1, 2, ... steps so many runs end in time.
     within = range(1, 1 + max(0, int(room / costs.step_s)))
     steps = bisect.bisect_right(within, room, key=seconds_of)
-    fixed = seconds_of(1) - costs.step_s
+    fixed = duties.seconds(1, costs, room)
     if steps < 1 or room - fixed < LEAST_TRAINING * seconds:
         raise _too_short(config.run.budget, used, costs, fixed, has_evaluation=count > 0)
     total = batch * steps / 1000
     span_kimg = _rounded_up(total / spans)
     drawn_every = float(f"{apart * span_kimg:.6g}")
-    if evaluations.every_kimg is not None and count:
-        drawn_every = _in_step(drawn_every, evaluations.every_kimg)
+    if count and not is_open["metrics.every_kimg"]:
+        drawn_every = _in_step(drawn_every, metrics.every_kimg)
     reports = max(1, min(MOST_REPORTS, int(seconds / REPORT_S)))
     chosen: dict[str, Any] = {
         "training.total_kimg": total,
@@ -202,18 +242,21 @@ def plan_time(
             settings.setdefault(section, {})[name] = value
     if metrics.names and not count:
         settings.setdefault("metrics", {})["names"] = []
-    count = evaluations.times(steps, batch)
-    measured = "nothing is evaluated, for which it is too short"
-    if count:
-        times = {1: "one evaluation at the end"}.get(count, f"{count} evaluations")
-        measured = f"{times} of {fakes:,} images, about {duration(costs.evaluation_s)} each"
-    elif not metrics.names:
-        measured = "nothing is evaluated"
+    times = duties.evaluations.times(steps, batch)
     told = (
         f"{config.run.budget}, of which the start took {duration(used)}: {total:g} kimg at"
-        f" {batch / costs.step_s:.0f} images/s; {measured}"
+        f" {batch / costs.step_s:.0f} images/s; {_evaluations_told(config, costs, times, fakes)}"
     )
-    return TimePlan(settings, costs, count > 1, told)
+    return TimePlan(settings, costs, times > 1, told)
+
+
+def _evaluations_told(config: ResolvedConfig, costs: Costs, count: int, fakes: int) -> str:
+    if count:
+        times = "one evaluation at the end" if count == 1 else f"{count} evaluations"
+        return f"{times} of {fakes:,} images, about {duration(costs.evaluation_s)} each"
+    if config.metrics.names:
+        return "nothing is evaluated, for which it is too short"
+    return "nothing is evaluated"
 
 
 def _most_drawn(room: float, costs: Costs, is_open: Mapping[str, bool]) -> int:
@@ -230,12 +273,6 @@ def _in_step(every_kimg: float, other_kimg: float) -> float:
     if every_kimg <= other_kimg:
         return other_kimg / (other_kimg // every_kimg)
     return other_kimg * math.ceil(every_kimg / other_kimg)
-
-
-def _kept(config: ResolvedConfig, steps: int) -> int:
-    """Generators that are kept beside the last one and the best."""
-    every, batch = config.run.keep_every_kimg, config.training.batch
-    return 0 if every is None else min(steps, int(steps * batch / (1000 * every)))
 
 
 def _evaluations(room: float, costs: Costs, fakes: int, *, may_shrink: bool) -> tuple[int, int]:

@@ -5,13 +5,16 @@ import pytest
 
 from adavit.curation.check import DataCheck, check_data
 from adavit.curation.source_set import open_set
+from adavit.data.files.fit import FitName
+from adavit.data.reading import Reading
 from adavit.runtime.console import SilentConsole
 from tests.adavit.curation.conftest import textured
 from tests.references.data_files import encode, write_folder
 
 
-def checked(source: Path) -> DataCheck:
-    with open_set(str(source), default_resolution_cap=32) as opened:
+def checked(source: Path, fit: FitName = "crop") -> DataCheck:
+    reading = Reading(fit=fit)
+    with open_set(str(source), default_resolution_cap=32, reading=reading) as opened:
         return check_data(opened, source.name, seed=0, console=SilentConsole())
 
 

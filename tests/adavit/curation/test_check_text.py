@@ -8,6 +8,7 @@ from PIL import Image
 from adavit.curation.check import DataCheck
 from adavit.curation.check_text import as_record, as_text, sections
 from adavit.curation.symmetry import SymmetryTest
+from adavit.data.files.fit import FitName
 from tests.adavit.curation.conftest import textured
 from tests.adavit.curation.test_check import checked
 from tests.references.data_files import encode, write_folder
@@ -84,6 +85,19 @@ def test_where_images_were_made_smaller_it_is_told_at_which_size_frames_were_loo
     ]
     (line,) = pixel_section(32)
     assert line.startswith("4 images have a frame of one colour")
+
+
+@pytest.mark.parametrize(
+    ("fit", "made_smaller"), [("crop", False), ("pad", True), ("stretch", True)]
+)
+def test_of_an_oblong_what_a_crop_leaves_has_not_become_smaller(
+    fit: FitName, made_smaller: bool, tmp_path: Path
+) -> None:
+    shapes = [(40, 32), (32, 40), (36, 32), (32, 36)]
+    files = {f"{at}.png": encode(textured(at, *shape)) for at, shape in enumerate(shapes)}
+    found = checked(write_folder(tmp_path / "set", files), fit)
+    assert found.images.resolution == (32, 32)
+    assert found.made_smaller is made_smaller
 
 
 def test_mirrored_twins_of_two_classes_are_told_and_called_no_copies(tmp_path: Path) -> None:
