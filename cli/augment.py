@@ -8,6 +8,7 @@ import click
 from adavit.augment.presets import DIFFAUG
 from adavit.cli import options
 from adavit.cli.consoles import amount, console_for
+from adavit.cli.finite_range import FiniteRange
 from adavit.cli.grouped import GroupedCommand
 from adavit.config.layers import build_config, merge
 from adavit.data.known_names import check_source
@@ -33,7 +34,7 @@ def command() -> None:
 @options.setting("--extra")
 @click.option(
     "--p",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     help="Probability of the random draws; diffusion is shown as strong as it makes it.  [default: augment.p where it"
     f" is given, else {USUAL_P}]",
 )

@@ -7,6 +7,7 @@ import click
 
 from adavit.cli import completion, options
 from adavit.cli.consoles import amount, console_for
+from adavit.cli.finite_range import FiniteRange
 from adavit.styles.numbers import parse_layers, parse_seeds
 
 
@@ -35,7 +36,7 @@ from adavit.styles.numbers import parse_layers, parse_seeds
 )
 @click.option(
     "--reach",
-    type=click.FloatRange(0, 100, min_open=True),
+    type=FiniteRange(0, 100, min_open=True),
     default=3.0,
     show_default=True,
     help="How far the strips go to either side, in standard deviations.",

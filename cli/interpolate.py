@@ -7,6 +7,7 @@ import click
 
 from adavit.cli import completion, options
 from adavit.cli.consoles import amount, console_for
+from adavit.cli.finite_range import FiniteRange
 from adavit.generation.grid_layout import GridLayout
 from adavit.runtime.films import film_at
 from adavit.styles.numbers import parse_seeds
@@ -27,7 +28,7 @@ from adavit.styles.numbers import parse_seeds
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(0.1, 3600),
+    type=FiniteRange(0.1, 3600),
     help="Length of the film.  [default: 2 for each seed or style of a loop]",
 )
 @click.option(

@@ -4,6 +4,7 @@ import difflib
 import importlib
 import os
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -52,6 +53,9 @@ OF_MANY_PROCESSES = frozenset(
 )
 """Commands that torchrun or srun may start several times at once: a run, which they share, and what does but look."""
 
+REMOVING = frozenset((("runs", "prune"), ("cache", "clear")))
+"""Those parts of them that do more than look."""
+
 _EXTRA = re.compile(r"Got unexpected extra arguments? \(.*\)")
 _WORDS = "adavit.words"
 """Key of the words behind the name of the command, in the context's own store."""
@@ -81,7 +85,7 @@ class LazyGroup(click.Group):
             hint = f"Did you mean {near[0]}?" if near else "adavit --help lists them."
             raise click.UsageError(f"there is no command {name!r}. {hint}", ctx)
         if not ctx.resilient_parsing:
-            _check_alone(name)
+            _check_alone(args)
         ctx.meta[_WORDS] = args[1:]
         return super().resolve_command(ctx, args)
 
@@ -139,13 +143,14 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-def _check_alone(name: str) -> None:
+def _check_alone(args: Sequence[str]) -> None:
     """Refuses several processes where each would do the same at the same place.
 
     Raises:
         UserError: If torchrun or srun has started several.
     """
     size, tasks = Place.here().size, tasks_of_srun(os.environ)
+    name = " ".join(args[:2] if tuple(args[:2]) in REMOVING else args[:1])
     if name in OF_MANY_PROCESSES:
         return
     if size > 1:

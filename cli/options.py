@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from adavit.cli import completion
+from adavit.cli.finite_range import FiniteRange
 from adavit.cli.grouped import SettingOption
 from adavit.config.layers import Layer, Values, parse_assignment, read_config_file, read_preset
 from adavit.config.pretraining import PretrainConfig
@@ -185,7 +186,7 @@ which = click.option(
 )
 truncation = click.option(
     "--truncation",
-    type=click.FloatRange(0, 2),
+    type=FiniteRange(0, 2),
     help="1 leaves styles as they are; below 1 images are more alike and cleaner.  [default: 1]",
 )
 class_name = click.option(
@@ -221,7 +222,7 @@ styles = click.option(
     type=click.Path(path_type=Path),
     shell_complete=completion.files,
     help="Styles that adavit project or the studio has written, drawn after those of the seeds with the fixed noise; a"
-    " folder gives all below it; may be repeated.",
+    " folder gives all in it and in its folders; may be repeated.",
 )
 inception_weights = click.option(
     "--inception-weights",

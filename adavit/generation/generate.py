@@ -148,8 +148,7 @@ def generate(
         )
         for name, image in zip(names, styled, strict=True):
             keep(name, image, name)
-        told = [folder.told()]
-        what = counted(len(folder.written), "image", "images")
+        told, what = [], counted(len(folder.written), "image", "images")
         if layout is not None and columns is not None and images:
             laid_out = image_grid(
                 torch.stack(images),
@@ -163,7 +162,7 @@ def generate(
             told.append(
                 f"Removed {folder.path / GRID_NAME}, which showed images of an earlier call."
             )
-        for line in [*told, before_training(stored)]:
+        for line in [folder.told(), *told, before_training(stored)]:
             if line:
                 console.note(line)
         console.result(f"Wrote {what} to {out}: {described(stored)}.")

@@ -141,10 +141,11 @@ def _write(
     pen = ImageDraw.Draw(grid)
     font = caption_font(CAPTION_HEIGHT - 3, captions)
     white = (255,) * len(grid.getbands())
+    padding = GRID_PADDING if len(captions) > 1 else 0  # as `_tiled` has it
     for index, caption in enumerate(captions):
         row, column = divmod(index, columns)
-        left = GRID_PADDING + column * (width + GRID_PADDING)
-        bottom = (row + 1) * (height + GRID_PADDING)
+        left = padding + column * (width + padding)
+        bottom = (row + 1) * (height + padding)
         pen.text((left, bottom - CAPTION_HEIGHT), fitting(caption, font, width), white, font)
 
 

@@ -17,7 +17,7 @@ class OutputFolder:
 
     Attributes:
         written: The files, in their order.
-        replaced: How many of them were there with another content.
+        replaced: How many of them were there with another content, pictures of results apart.
     """
 
     def __init__(self, path: Path) -> None:
@@ -29,7 +29,8 @@ class OutputFolder:
     def write(self, name: str, content: bytes) -> None:
         """Writes an image, in place of one of its name."""
         path = self.path / name
-        self.replaced += path.is_file() and path.read_bytes() != content
+        if path.is_file() and not _is_result_file(path):
+            self.replaced += path.read_bytes() != content
         write_bytes(path, content)
         self.written.append(path)
 

@@ -33,9 +33,15 @@ def readme_of(networks: ImportedNetworks, folder: ImportedFolder) -> str:
         for name, what, network in there
     ]
     notes = [note for *_, network in there for note in network.notes]
-    trained = f"It was trained on {networks.images:,} images.\n" if networks.images else ""
+    trained = ""
+    if networks.images:
+        trained = f"Its training saw {networks.images:,} real images, repeats counted.\n"
     data = f"Its images were {markdown_code(networks.data)}.\n" if networks.data else ""
-    quoted_path = quoted(printable(folder.path.name))
+    quoted_path = quoted(printable(folder.path.resolve().name))
+    use = [f"adavit train --data my_photos --transfer {quoted_path}"]
+    if networks.average is not None:
+        drawn = "--seeds 0-31 --truncation 0.7 --noise fixed --grid --out drawn"
+        use.insert(0, f"adavit generate {quoted_path} {drawn}")
     remarks = "".join(f"- {note}\n" for note in dict.fromkeys([*networks.left_out, *notes]))
     return f"""# {markdown_cell(networks.name)}
 
@@ -53,7 +59,6 @@ Nothing of that file was run; these are its numbers under other names.
 
 ## Use
 ```
-adavit generate {quoted_path} --seeds 0-31 --truncation 0.7 --noise fixed --grid --out drawn
-adavit train --data my_photos --transfer {quoted_path}
+{chr(10).join(use)}
 ```
 """

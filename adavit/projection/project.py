@@ -105,6 +105,7 @@ def project(
         _refuse_beside_targets(folder, target)
         refuse_inside_data(folder, stored)
         targets = read_targets(target, stored, console)
+        _refuse_among_targets(folder, target, targets.stems)
         refuse_over_others(folder, targets)
         chosen = choose_device(device)
         distance = choose_distance(
@@ -215,8 +216,20 @@ def _refuse_beside_targets(folder: Path, target: str) -> None:
             f"--out {str(folder)!r} lies in --target {target!r}, where what is drawn would be taken for targets the"
             " next time. Choose a folder outside of it."
         )
-    if path.is_file() and path.resolve().parent in (place, place / path.stem):
+    if path.is_file() and path.resolve().parent == place:
         raise UserError(
             f"--out {str(folder)!r} has --target {target!r} in it, beside which what is drawn would be taken for one"
             " of its kind. Choose another folder."
         )
+
+
+def _refuse_among_targets(folder: Path, target: str, stems: Sequence[str]) -> None:
+    """The same where a folder that an image's results are written to is the one that the target lies in."""
+    path = Path(target)
+    own = (path if path.is_dir() else path.parent).resolve()
+    for stem in stems:
+        if path.exists() and (folder / stem).resolve() == own:
+            raise UserError(
+                f"--out {str(folder)!r} gives the image {stem!r} the folder of --target {target!r}, where what is drawn"
+                " would replace targets or be taken for one. Choose another folder."
+            )

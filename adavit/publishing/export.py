@@ -159,7 +159,7 @@ def _refuse_checkpoint(out: Path) -> None:
     """A run could not go on from an exported file."""
     run = RunDirectory(out.parent)
     checkpoints = [*run.checkpoints(), *run.damaged_checkpoints(), run.sound_checkpoint]
-    if out in (*checkpoints, PretrainingDirectory(out.parent).checkpoint) and out.exists():
+    if out in (*checkpoints, *PretrainingDirectory(out.parent).checkpoints()) and out.exists():
         raise UserError(
             f"--out {str(out)!r} is a checkpoint that a run goes on from, expected the name of a new file. Choose"
             f" another, for example {out.with_name(f'generator{out.suffix}')}."
@@ -196,15 +196,16 @@ def _checked(
 
 @torch.no_grad()
 def _difference(run: Run, network: ExportedNetwork, stored: StoredGenerator) -> ExportDifference:
-    largest, squares, count, scale = 0.0, 0.0, 0, 0.0
+    worst: list[Tensor] = []
+    squares, count, scale = 0.0, 0, 0.0
     for seeds, truncation in CHECKED:
         inputs = _inputs(network, stored, seeds=seeds, truncation=truncation)
         expected = expected_output(stored.generator, network.part, inputs).double()
         off = run(list(inputs.values())).double() - expected
-        worst = float(off.abs().max())
-        largest = worst if not worst <= largest else largest
+        worst.append(off.abs().max())
         squares, count = squares + float(off.square().sum()), count + off.numel()
         scale = max(scale, float(expected.abs().max()))
+    largest = float(torch.stack(worst).max())  # NaN if any is, which Python's max may lose
     return ExportDifference(largest, (squares / count) ** 0.5, scale)
 
 

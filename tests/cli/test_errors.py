@@ -274,6 +274,27 @@ def test_a_command_is_never_refused_in_silence_but_beside_a_run(
     assert (alone in wrong.err) == (name not in OF_MANY_PROCESSES)
 
 
+@pytest.mark.parametrize(
+    ("words", "looks"),
+    [
+        ("runs prune --all --dry-run", False),
+        ("cache clear", False),
+        ("grids --json", True),
+        ("cache size", True),
+    ],
+)
+def test_several_processes_may_look_and_not_remove(
+    adavit: Adavit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: str, looks: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for variable, value in {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1"}.items():
+        monkeypatch.setenv(variable, value)
+    made = adavit(*words.split())
+    name = " ".join(words.split()[:2])
+    assert (f"adavit {name} is one process, but WORLD_SIZE" in made.err) == (not looks)
+    assert made.code == (0 if looks else 2)
+
+
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_a_command_of_one_process_is_refused_as_a_task_of_srun_too(
     adavit: Adavit, monkeypatch: pytest.MonkeyPatch, name: str

@@ -132,6 +132,17 @@ def test_a_grid_of_the_users_own_is_left_alone(stored: str, tmp_path: Path) -> N
     assert own.read_bytes() == before
 
 
+def test_a_grid_that_takes_the_place_of_a_users_own_is_told_to(stored: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    Image.new("RGB", (4, 4)).save(out / "grid.png")
+    told = Told()
+    for _ in range(2):  # the second time it is a picture of ours
+        generate(stored, [4], out, class_name="cat", grid=GridLayout(), console=told)
+    lay_there = [line for line in told.notes if "replaced" in line or "stay" in line]
+    assert lay_there == [f"In {out} 1 image was replaced."]
+
+
 @pytest.mark.parametrize("inside", ["", "fakes", "a/../b/c"])
 def test_generated_images_are_not_put_among_the_real_ones(
     stored: str, tmp_path: Path, inside: str

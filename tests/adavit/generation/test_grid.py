@@ -72,6 +72,16 @@ def test_captions_stand_below_the_images_and_are_no_part_of_them(side: int, chan
     assert first.max() > 100  # letters below the last row
 
 
+def test_the_caption_of_one_image_alone_stands_as_far_from_it_as_in_a_grid() -> None:
+    images = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
+    alone, both = (
+        np.asarray(image_grid(images[:count], columns=2, captions=["gypq"] * count).convert("L"))
+        for count in (1, 2)
+    )
+    np.testing.assert_array_equal(alone[64:], both[66 : 66 + CAPTION_HEIGHT, 2:66])
+    assert alone[-1].max() > 0 or alone[-2].max() > 0  # where letters reach below their line
+
+
 def test_a_grid_is_enlarged_as_asked() -> None:
     grid = image_grid(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), columns=2, scale=4)
     assert grid.size == (2 * 34 + 2, 34 + 2)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,27 @@ def test_it_says_where_the_networks_are_from_and_on_whose_terms(tmp_path: Path) 
     assert text.count("cut features off at 256, which ours do not") == 1
     for name in ("generator", "generator-unaveraged", "discriminator"):
         assert f"| `{name}.safetensors` |" in text
+    assert "adavit generate faces --seeds" in text
+    assert "adavit train --data my_photos --transfer faces\n" in text
+    shown = "Its training saw 25,000,000 real images, repeats counted.\n"
+    assert shown in readme_of(replace(networks, images=25_000_000), ImportedFolder(tmp_path))
+
+
+def test_of_a_discriminator_alone_it_does_not_say_how_to_draw(tmp_path: Path) -> None:
+    networks = read_networks(write_networks(tmp_path / "faces.pkl", resolution=8), "FILE ")
+    alone = replace(networks, average=None, generator=None)
+    text = readme_of(alone, ImportedFolder(tmp_path / "faces"))
+    assert "adavit generate" not in text
+    assert "adavit train --data my_photos --transfer faces\n" in text
+
+
+def test_of_the_folder_that_one_is_in_it_has_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    networks = read_networks(write_networks(tmp_path / "a.pkl", resolution=8), "FILE ")
+    (tmp_path / "faces").mkdir()
+    monkeypatch.chdir(tmp_path / "faces")
+    text = readme_of(networks, ImportedFolder(Path()))
     assert "adavit generate faces --seeds" in text
 
 

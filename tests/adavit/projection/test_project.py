@@ -148,16 +148,24 @@ def test_another_image_of_the_same_name_replaces_nothing(store: Store, tmp_path:
     adavit.project(stored, str(targets), out=out, steps=1)  # the same image again
 
 
-@pytest.mark.parametrize("place", ["", "0"])
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [("", "0.png"), ("0", "0.png"), ("0", ""), ("my-photo", "my photo.png"), ("image", "")],
+)
 def test_a_target_is_neither_replaced_nor_given_neighbours(
-    place: str, store: Store, tmp_path: Path
+    place: str, name: str, store: Store, tmp_path: Path
 ) -> None:
     folder = tmp_path / "photos" / place
     folder.parent.mkdir(exist_ok=True)
     draw(Path(store()), folder)
-    with pytest.raises(UserError, match="beside which what is drawn would be taken for one of its"):
-        adavit.project(str(store()), str(folder / "0.png"), out=tmp_path / "photos", steps=1)
-    assert sorted(path.name for path in folder.iterdir()) == ["0.png", "1.png"]
+    own = f"{place}.png" if place and not name else name
+    (folder / "1.png").rename(folder / own)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(
+        UserError, match=r"what is drawn would (be|replace targets or be) taken for"
+    ):
+        adavit.project(str(store()), str(folder / name), out=tmp_path / "photos", steps=1)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_mistakes_are_told_before_anything_is_written(store: Store, tmp_path: Path) -> None:

@@ -164,8 +164,39 @@ def test_a_folder_that_cannot_be_written_is_told_before_any_work(
     assert not (tmp_path / "absent").exists()
 
 
+@pytest.mark.parametrize("bad", [0, 1])
+def test_a_file_that_draws_nan_once_is_not_written(
+    bad: int, write_generator: WriteGenerator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form, calls = FORMATS["torchscript"], []
+
+    def nan_once(content: bytes) -> Run | None:
+        run = form_open(content)
+        assert run is not None
+
+        def drawn(inputs: list[torch.Tensor]) -> torch.Tensor:
+            calls.append(len(calls))
+            return run(inputs) + (torch.nan if calls[-1] == bad else 0.0)
+
+        return drawn
+
+    form_open = form.open
+    monkeypatch.setattr(form, "open", nan_once)
+    with pytest.raises(RunError, match=r"computes something else .* differs by nan"):
+        export(str(write_generator()), tmp_path / "a.pt", to="torchscript")
+    assert len(calls) == 2
+    assert not (tmp_path / "a.pt").exists()
+
+
 @pytest.mark.parametrize(
-    "name", ["checkpoint.pt", "checkpoint-1.pt", "checkpoint-sound.pt", "pretraining.pt"]
+    "name",
+    [
+        "checkpoint.pt",
+        "checkpoint-1.pt",
+        "checkpoint-sound.pt",
+        "pretraining.pt",
+        "pretraining-1.pt",
+    ],
 )
 def test_a_checkpoint_is_not_written_over(
     name: str, write_generator: WriteGenerator, tmp_path: Path
