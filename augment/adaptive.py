@@ -147,13 +147,15 @@ class AdaptiveProbability(MeasuredProbability):
         kimg = self._undefined_images / 1000
         if self.heuristic == "rv" and math.isnan(self.r_v) and math.isfinite(self.r_t):
             return {
-                "r_v undefined": f"r_v has been undefined for {kimg:.1f} kimg, so p does not move: it needs logits of "
-                "held-out images. Keep a part of the data out of training, or use the heuristic 'rt'."
+                "r_v undefined": f"r_v has been undefined for {kimg:.1f} kimg, so p does not move: no logits of "
+                "held-out images counted. Either none were given, or losses or gradients of their step were not "
+                "finite; then look for a diverging loss. The heuristic 'rt' needs none."
             }
         return {
             "r undefined": (
-                f"{_STATISTIC[self.heuristic]} has not been finite for {kimg:.1f} kimg, so p does not move: the logits "
-                "are not finite. Look for a diverging loss; lower the learning rates or raise gamma."
+                f"{_STATISTIC[self.heuristic]} has not been finite for {kimg:.1f} kimg, so p does not move: logits, "
+                "losses or gradients are not finite. Look for a diverging loss; lower the learning rates or raise "
+                "gamma."
             )
         }
 

@@ -197,8 +197,9 @@ class QuantileDraws:
         return torch.full(shape, value, device=self.device, dtype=torch.float32)
 
     def gates(self, multipliers: Tensor) -> Tensor:
-        """All open. See `Draws.gates`."""
-        return torch.ones(len(multipliers), self.batch, dtype=torch.bool, device=self.device)
+        """Open but where the multiplier is 0, as at p = 1. See `Draws.gates`."""
+        is_open = multipliers.to(self.device) > 0
+        return is_open[:, None].expand(-1, self.batch)
 
     def gates_of_pair(self, multiplier: Tensor) -> Tensor:
         """The first open, the second closed. See `Draws.gates_of_pair`."""

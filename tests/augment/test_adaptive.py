@@ -80,7 +80,8 @@ def test_without_heldout_logits_rv_leaves_p_and_says_why() -> None:
     assert probability.p == 0.2
     assert math.isnan(probability.r_v)
     (warning,) = probability.alarms().values()
-    assert "Keep a part of the data out of training, or use the heuristic 'rt'." in warning
+    assert "Either none were given, or" in warning
+    assert "The heuristic 'rt' needs none." in warning
 
 
 def test_relative_heuristic_does_not_change_with_a_shift() -> None:
@@ -122,7 +123,26 @@ def test_an_interval_without_a_training_image_says_nothing_of_them() -> None:
     assert probability.r_t == 1
     for _ in range(4):  # a step that was skipped is another matter
         probability.update(train=POSITIVE, generated=NEGATIVE, images=10, made=~made)
-    assert "not finite" in probability.alarms()["r undefined"]
+    assert "losses or gradients are not finite" in probability.alarms()["r undefined"]
+
+
+def test_where_the_step_with_held_out_logits_was_skipped_it_is_not_said_that_none_are_kept() -> (
+    None
+):
+    probability = AdaptiveProbability(heuristic="rv")
+    for batch in range(4):
+        last = batch == 3
+        probability.update(
+            train=POSITIVE,
+            generated=NEGATIVE,
+            heldout=NEGATIVE if last else None,
+            images=10,
+            made=torch.tensor(not last),
+        )
+    (alarm,) = probability.alarms().values()
+    assert "r_v has been undefined" in alarm
+    assert "losses or gradients of their step were not finite" in alarm
+    assert "Keep a part of the data" not in alarm
 
 
 def test_probability_holds_within_the_band() -> None:

@@ -31,6 +31,7 @@ STEPS: dict[str, Layer] = {
     "classes": {"data": {"cond": True}},
     **{name: {"discriminator": {**VIT, **parts}} for name, parts in VITS.items()},
     **{name: {"training": parts} for name, parts in TERMS.items() if name != "top k"},
+    "zcr in bf16": {"training": {**TERMS["zcr"], "precision": "bf16"}},
     "features": CRITICS["beside"][0],
 }
 

@@ -94,5 +94,6 @@ def _drawn_nearby(batch: Microbatch, purpose: str, noise: float) -> Tensor:
     """G(z + dz), in the precision in which G(z) was drawn: rounding is no difference of theirs."""
     stream = batch.streams.of(purpose)
     moved = torch.randn(batch.latents.shape, generator=stream, device=stream.device)
-    with batch.discriminator.precision(stream.device):
+    # Not the stream's device: what is played back into a CUDA graph has streams of the CPU.
+    with batch.discriminator.precision(batch.latents.device):
         return batch.redraw(batch.latents + noise * moved)
