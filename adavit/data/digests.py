@@ -13,16 +13,19 @@ HASHED_BYTES = 1 << 26
 """So many bytes of a memory-mapped array are read at a time."""
 
 
-def image_digest(image: np.ndarray) -> bytes:
+def image_digest(image: np.ndarray, *, mirror: bool = False) -> bytes:
     """A digest of one image by which equal ones are found within a process; it is stored nowhere.
 
     Args:
-        image: Pixels of any shape, uint8. Images compared are of one shape, which is not part of the digest.
+        image: Pixels of any shape, uint8, the last side from left to right. Images compared are of one shape, which is
+            not part of the digest.
+        mirror: Whether an image and its flip have one digest.
 
     Returns:
         16 bytes.
     """
-    return hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
+    digest = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
+    return min(digest, image_digest(image[..., ::-1])) if mirror else digest
 
 
 def images_digest(images: np.ndarray) -> str:

@@ -100,7 +100,7 @@ def compare(sources: Sequence[str], *, anyway: bool = False) -> Comparison:
         columns += [
             _column(sources, letter, group) for letter, group in zip(letters, groups, strict=True)
         ]
-        for note in _differences(letters, groups):
+        for note in _differences(letters, groups, anyway=anyway):
             notes.setdefault(note, []).append(name)
         if len(_by_protocol(of_metric, anyway=True)) < len(protocols):
             notes.setdefault(NOT_RANKED, []).append(name)
@@ -208,12 +208,12 @@ def _column(sources: Sequence[str], letter: str, group: Sequence[ComparedFigure]
 
 
 def _differences(
-    letters: Sequence[str], groups: Sequence[Sequence[ComparedFigure]]
+    letters: Sequence[str], groups: Sequence[Sequence[ComparedFigure]], *, anyway: bool
 ) -> Iterator[str]:
     """What each protocol of a metric has otherwise than the first."""
     first = groups[0][0]
     for letter, group in zip(letters[1:], groups[1:], strict=True):
-        fields = group[0].differs_from(first)
+        fields = group[0].differs_from(first, anyway=anyway)
         if "reference_fingerprint" in fields and first.protocol.get("reference") != group[
             0
         ].protocol.get("reference"):

@@ -8,7 +8,11 @@ from adavit.data.reading import GivenReading
 from adavit.evaluation.evaluation import Evaluation
 from adavit.evaluation.protocol import fakes_of, find_protocol
 from adavit.evaluation.reference_set import ReferenceChoice
-from adavit.evaluation.requested_metrics import refuse_flags_of_generators, with_subsets
+from adavit.evaluation.requested_metrics import (
+    refuse_flags_of_generators,
+    refuse_flags_of_references,
+    with_subsets,
+)
 from adavit.evaluation.sources import GeneratorSource, ImageSource, open_source
 from adavit.metrics import ExtractorName
 from adavit.runs.json_lines import append_record
@@ -82,6 +86,8 @@ def evaluate(
         console=console or SilentConsole(),
         name=protocol,
     )
+    if not evaluation.image_metrics:
+        refuse_flags_of_references(names, data, protocol, reading or {})
     count = fakes_of(row, fakes)
     if isinstance(subject, GeneratorSource) and count is None:
         count = subject.config.metrics.fakes

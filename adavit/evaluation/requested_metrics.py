@@ -1,6 +1,6 @@
 """The metrics that `evaluate` was asked for: checked, completed, and which of them a feature network can measure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from adavit.errors import UserError
 from adavit.evaluation.generator_measures import GENERATOR_MEASURES
@@ -69,6 +69,33 @@ def measurable(metrics: Sequence[str], network: FeatureExtractor) -> list[str]:
             continue
         found.append(name)
     return found
+
+
+def refuse_flags_of_references(
+    metrics: Sequence[str],
+    data: str | None,
+    protocol: str | None,
+    reading: Mapping[str, object],
+) -> None:
+    """Refuses what says which real images are compared with, where none are.
+
+    Args:
+        metrics: Asked for, all of them of a generator by itself.
+        data: `--data`.
+        protocol: `--protocol`.
+        reading: Of the images, as it was given.
+
+    Raises:
+        UserError: If one of them was given.
+    """
+    flags = {"--data": data, "--protocol": protocol}
+    flags |= {f"--{name.replace('_', '-')}": str(value) for name, value in reading.items()}
+    for flag, value in flags.items():
+        if value is not None:
+            raise UserError(
+                f"{flag} is {value}, but --metrics {','.join(metrics)} compares with no other images. Leave it out, or"
+                " name fid or another such metric too."
+            )
 
 
 def refuse_flags_of_generators(

@@ -164,7 +164,8 @@ def nearest(
 
     Neighbours are found from |q|^2 - 2 q.r + |r|^2 in float32 about the mean of the references, as
     fast as a matrix product. The distances to the `FEW` nearest, as far as rounding may have exchanged them, are then
-    taken anew from the differences, and the nearest of these is named; so equal vectors are at exactly 0.
+    taken anew from the differences, and the nearest of these is named; so equal vectors are at exactly 0, unless more
+    than `FEW` references are alike within that rounding (neighbouring frames of a film): then one of these is named.
 
     Args:
         queries: [Q, D], any type; converted block by block.

@@ -47,6 +47,11 @@ class Kept:
                 interval = every_kimg(word)
             except ValueError as error:
                 raise UserError(f"--keep: {error}") from None
+            if interval is not None and every is not None:
+                raise UserError(
+                    f"--keep names every: twice, {every:g} and {interval:g}, expected one. Write the one whose"
+                    " generators are to stay."
+                )
             every = every if interval is None else interval
             if interval is None and word not in DEFAULT_KEEP:
                 raise UserError(

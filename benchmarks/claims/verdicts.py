@@ -192,6 +192,24 @@ def times(values: dict[str, float]) -> str:
     return f"{math.exp(mean(values)):.2f} times" if values else "-"
 
 
+def brings_something(values: dict[str, float]) -> bool:
+    """Whether a method lowers the distance at all: where it raises it, less harm is no greater gain."""
+    return Comparison.of(values, dict.fromkeys(values, 0.0)).word == HIGHER
+
+
+def _greater(found: Comparison, gain: dict[str, float], where: str) -> tuple[str, str]:
+    """Whether a gain is greater than another one, and why.
+
+    Args:
+        found: The gain less the other one.
+        gain: By seed.
+        where: It is had, for the reason.
+    """
+    if found.word == HIGHER and not brings_something(gain):
+        return OPEN, f"higher, but with {where} it is no gain that can be told"
+    return {HIGHER: HOLDS, LOWER: FAILS}.get(found.word, OPEN), found.word
+
+
 def fewer_images(results: Results) -> Verdict:
     """(c): what augmentation brings rises as images get fewer."""
     parts, rows = [], []
@@ -200,8 +218,8 @@ def fewer_images(results: Results) -> Verdict:
             by_images = gains(results, discriminator, method)
             few, many = min(by_images), max(by_images)
             found = Comparison.of(by_images[few], by_images[many])
-            word = {HIGHER: HOLDS, LOWER: FAILS}.get(found.word, OPEN)
-            why = f"{few:,} against {many:,} images: {found.word}"
+            word, why = _greater(found, by_images[few], f"{few:,} images")
+            why = f"{few:,} against {many:,} images: {why}"
             rows.append(
                 [discriminator, method, *(times(each) for each in by_images.values()), found.text]
             )
@@ -224,11 +242,11 @@ def need_of_vit(results: Results) -> Verdict:
         resnet, vit = (gains(results, each, method) for each in DISCRIMINATORS)
         for images in resnet:
             found = Comparison.of(vit[images], resnet[images])
-            word = {HIGHER: HOLDS, LOWER: FAILS}.get(found.word, OPEN)
+            word, why = _greater(found, vit[images], "a ViT")
             rows.append(
                 [method, f"{images:,}", times(resnet[images]), times(vit[images]), found.text]
             )
-            parts.append(Part(f"{method}, {images:,} images", word, found.word))
+            parts.append(Part(f"{method}, {images:,} images", word, why))
     head = ["method", "images", "resnet", "vit", "logarithm of the ViT less that of the ResNet"]
     return Verdict.of(
         "e",

@@ -58,8 +58,8 @@ class Calibrated:
 def divide(diagnosed: DiagnosedImages, seed: int) -> Parts:
     """Divides the real images; those that were never trained on become control and test first.
 
-    With flips among the training images, half of all real images are flipped. Of copies one takes part: a probe is not
-    to be judged by what it was trained on.
+    With flips among the training images, half of all real images are flipped, and two that mirror each other are
+    copies. Of copies one takes part: a probe is not to be judged by what it was trained on.
 
     Raises:
         UserError: If there are too few.
@@ -73,6 +73,7 @@ def divide(diagnosed: DiagnosedImages, seed: int) -> Parts:
                 for indices in (diagnosed.unseen, diagnosed.train)
             ]
         ),
+        mirror=diagnosed.mirror,
     )
     count = len(order)
     if count < FEWEST_REAL:
@@ -94,11 +95,11 @@ def divide(diagnosed: DiagnosedImages, seed: int) -> Parts:
     )
 
 
-def _without_copies(images: np.ndarray, order: np.ndarray) -> np.ndarray:
+def _without_copies(images: np.ndarray, order: np.ndarray, *, mirror: bool) -> np.ndarray:
     """Indices in their order, of equal images the first alone."""
     firsts: dict[bytes, int] = {}
     for index in order:
-        firsts.setdefault(image_digest(images[index]), int(index))
+        firsts.setdefault(image_digest(images[index], mirror=mirror), int(index))
     return np.array(list(firsts.values()), dtype=np.int64)
 
 

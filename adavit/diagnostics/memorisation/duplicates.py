@@ -142,7 +142,8 @@ def find_duplicates(
     for start in range(0, len(every), rows):
         seen = visible(every[start : start + rows])
         for offset, image in enumerate(seen):
-            groups.setdefault(_digest(image, mirror), []).append(start + offset)
+            digest = image_digest(image.numpy(), mirror=mirror)
+            groups.setdefault(digest, []).append(start + offset)
         pixels = seen.float()
         # Blocks of equal sizes, without which the bound would not hold.
         height, width = (math.gcd(THUMBNAIL_SIDE, side) for side in pixels.shape[2:])
@@ -166,13 +167,6 @@ def find_duplicates(
     return Duplicates(exact, search.near.closest, search.near.count)
 
 
-def _digest(image: Tensor, mirror: bool) -> bytes:
-    digest = image_digest(image.numpy())
-    if mirror:  # an image and its flip have one digest
-        return min(digest, image_digest(image.flip(-1).numpy()))
-    return digest
-
-
 @dataclass(frozen=True)
 class _Search:
     """For near pairs, among images of which no two are equal.
@@ -192,7 +186,7 @@ class _Search:
     near: _NearPairs
 
     def look_in_block(self, start: int, mirrored: bool) -> None:
-        """Compares a block of images with all later ones, as those are or flipped."""
+        """Compares a block of images with all later ones, as those are; or flipped, for pairs that are near only so."""
         block = slice(start, start + BLOCK_ROWS)
         centred = self.thumbnails - 127.5
         others = (centred.flip(-1) if mirrored else centred).flatten(1)
@@ -208,6 +202,9 @@ class _Search:
             for a, b in _tiles(possible, self.rows):
                 levels = self._differences(a + start, b + first, mirrored)
                 close = possible[a[:, None], b] & (levels <= limits[a[:, None], b])
+                if mirrored and close.any():  # a pair that is near as it is has been counted
+                    as_they_are = self._differences(a + start, b + first, False)
+                    close &= as_they_are > limits[a[:, None], b]
                 i, j = close.nonzero(as_tuple=True)
                 indices = self.images.indices
                 self.near.add(indices[a[i] + start], indices[b[j] + first], mirrored, levels[close])

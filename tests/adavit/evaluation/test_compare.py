@@ -317,6 +317,18 @@ def test_flattered_figures_are_not_ranked_with_others_unless_asked_for() -> None
     assert compare(sources, anyway=True).marks == apart.marks
 
 
+def test_what_stands_in_one_column_anyway_is_no_difference_of_columns() -> None:
+    plain = {"extractor_learned_from": "ImageNet"}
+    sources = [
+        write("features.json", marked(5.0)),
+        write("plain.json", record(9.0, **plain)),
+        write("few.json", record(8.0, n_fake=9, **plain)),
+    ]
+    found = compare(sources, anyway=True)
+    assert [column.values for column in found.columns] == [(5.0, 9.0, None), (None, None, 8.0)]
+    assert found.notes[0].startswith("fid [B] differs from [A] in n_fake 9 (not ")
+
+
 def test_figures_that_other_networks_flatter_are_not_ranked_together_either() -> None:
     other = marked(4.0, discriminator_saw=["torchvision:resnet18 89ab"])
     sources = [write("a.json", marked(5.0)), write("b.json", other)]

@@ -216,6 +216,17 @@ def test_data_that_changed_since_training_are_said(run: Path, pictures: Path) ->
         ("pictures", {"data": "others", "which": "best"}, "--which is best"),
         ("pictures", {"data": "others", "truncation": 0.5}, "--truncation is 0.5"),
         ("pictures", {"data": "others", "metrics": ["ppl"]}, "--metrics is ppl"),
+        (
+            "run",
+            {"data": "others", "metrics": ["ppl"]},
+            "others, but --metrics ppl compares with no other images",
+        ),
+        (
+            "run",
+            {"protocol": "quick5k", "metrics": ["ppl"]},
+            "--protocol is quick5k, but --metrics",
+        ),
+        ("run", {"reading": {"fit": "pad"}, "metrics": ["ppl"]}, "--fit is pad, but --metrics ppl"),
         ("run", {"metrics": ["is"]}, "has no classes"),
         ("run", {"metrics": ["fid", "fid"]}, "each metric once"),
         ("run", {"metrics": ["lpips"]}, "metrics name 'lpips'"),

@@ -205,6 +205,7 @@ def test_words_of_what_stays() -> None:
         (["bst"], r"--keep names 'bst', expected best, last or every:KIMG"),
         (["3"], r"--keep names '3'"),
         (["every:0"], r"--keep: 'every:0' has no number"),
+        (["best", "every:200", "every:500"], r"--keep names every: twice, 200 and 500"),
         ([], r"--keep is empty"),
     ):
         with pytest.raises(UserError, match=message):

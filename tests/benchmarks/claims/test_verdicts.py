@@ -178,6 +178,18 @@ def test_gains_by_images_and_by_discriminator(power: float, word: str) -> None:
     assert verdicts.need_of_vit(results(same_noise)).word == word
 
 
+def test_less_harm_is_no_greater_gain() -> None:
+    def make(place: Place, seed: int) -> Outcome:
+        harm = 3 if place.discriminator == "resnet" else 1.1
+        larger = (place.images / 100) ** 0.1 * math.exp(noise(seed) / 10)
+        return ending_at((10 + seed) * (1 if place.cell == "none" else harm * larger))
+
+    for claim in (verdicts.need_of_vit, verdicts.fewer_images):
+        verdict = claim(results(make))
+        assert verdict.word == OPEN
+        assert all("it is no gain that can be told" in part for part in verdict.parts)
+
+
 @pytest.mark.parametrize(("slope", "word"), [(0.1, HOLDS), (-0.1, FAILS)])
 def test_copies(slope: float, word: str) -> None:
     def make(place: Place, seed: int) -> Outcome:

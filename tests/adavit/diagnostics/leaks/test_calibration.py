@@ -28,9 +28,11 @@ def test_the_parts_are_disjoint_and_take_unseen_images_for_control_and_test_firs
     assert numbers(divide(source, 1).control) != control
 
 
-def test_of_copies_one_takes_part() -> None:
-    source = material(50, 30)
-    images = np.concatenate([source.real.images, source.real.images])
+@pytest.mark.parametrize("mirror", [False, True])
+def test_of_copies_one_takes_part(mirror: bool) -> None:
+    source = material(50, 30, mirror=mirror)
+    second = source.real.images[..., ::-1] if mirror else source.real.images
+    images = np.concatenate([source.real.images, second])
     twice = replace(
         source,
         real=replace(source.real, images=images),

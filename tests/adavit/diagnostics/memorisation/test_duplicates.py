@@ -92,6 +92,14 @@ def test_a_symmetric_image_is_no_copy_of_itself() -> None:
     assert (found.exact, found.near) == ([], [])
 
 
+def test_a_pair_that_is_near_as_it_is_and_flipped_is_counted_once() -> None:
+    images = random_images(5)
+    images[1], images[3] = 100, 101
+    found = find_duplicates(images.numpy(), mirror=True)
+    assert found.near_pairs == 1
+    assert [(pair.first, pair.second, pair.mirrored) for pair in found.near] == [(1, 3, False)]
+
+
 def test_colours_that_are_not_seen_do_not_count() -> None:
     images = random_images(2, channels=4)
     images[:, 3] = 0
