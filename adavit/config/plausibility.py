@@ -103,6 +103,11 @@ def _frozen_as_drawn(config: ResolvedConfig) -> list[str]:
     ]
 
 
+_NOT_GIVEN = ("seen", "minibatch_std_group")
+"""Settings of a critic that may differ though nobody gave them: the latter was chosen for the microbatch that a run was
+started with, and goes on with another."""
+
+
 def _without_effect(config: ResolvedConfig) -> list[str]:
     """A sentence where settings of a critic are given, and no critic, or one that comes too late."""
     features, end = config.features, config.training.total_kimg
@@ -113,7 +118,7 @@ def _without_effect(config: ResolvedConfig) -> list[str]:
     differing = [
         name
         for name in type(features).model_fields
-        if name != "seen" and getattr(features, name) != getattr(usual, name)
+        if name not in _NOT_GIVEN and getattr(features, name) != getattr(usual, name)
     ]
     # What a preset says of a critic is for those who ask for one.
     shipped = [read_preset(name).get("features", {}) for name in preset_names() if differing]

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adavit.curation.check import DataCheck
-from adavit.curation.source_set import SourceSet, labels_of_made
+from adavit.curation.source_set import SourceSet, labels_of_made, no_longer_read
 from adavit.curation.written_set import check_names, written_set
 from adavit.data.files.collection import SourceImage
+from adavit.data.files.formats import Unreadable
 from adavit.data.files.members import printable
 from adavit.errors import RunError, UserError
 
@@ -105,7 +106,7 @@ def write_cleaned(check: DataCheck, opened: SourceSet, out: Path) -> Cleaned:
             else:
                 written = writer.add(name, _content(file))
             origins[written] = name
-        writer.add_labels(labels_of_made(origins, opened.labels, has_classes=opened.has_classes))
+        writer.add_labels(labels_of_made(origins, opened.labels, classes=opened.class_numbers))
 
     def in_what_stays(found: Iterable[SourceImage | None]) -> int:
         return sum(file is not None and file.name in files for file in found)
@@ -124,8 +125,11 @@ def write_cleaned(check: DataCheck, opened: SourceSet, out: Path) -> Cleaned:
 
 
 def _content(file: SourceImage) -> bytes:
-    with file.open() as image:
-        content = image.content()
+    try:
+        with file.open() as image:
+            content = image.content()
+    except Unreadable as error:
+        raise no_longer_read(file, error) from None
     if content is None:
         raise RunError(f"{printable(file.name)} no longer exists. Run the check again.")
     return content

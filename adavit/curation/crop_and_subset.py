@@ -7,7 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from adavit.curation.cuts import Cut, Tiles
-from adavit.curation.source_set import SourceSet, labels_given, labels_of_made, open_set
+from adavit.curation.source_set import (
+    SourceSet,
+    labels_given,
+    labels_of_made,
+    no_longer_read,
+    open_set,
+)
 from adavit.curation.uncropped import decode_whole, white_of_whole
 from adavit.curation.written_set import SetWriter, check_names, written_set
 from adavit.data.dataset import no_readable_image, open_source, told_skipped
@@ -106,8 +112,9 @@ def crop(
                 console.activity("cutting", at + 1, len(files))
             if not origins:
                 raise _nothing_cut(collection.source, cut, made.skipped)
-            has_classes = collection.labels(readable).indices is not None
-            writer.add_labels(labels_of_made(origins, labels, has_classes=has_classes))
+            writer.add_labels(
+                labels_of_made(origins, labels, classes=_class_numbers(collection, files, readable))
+            )
     made.written = len(origins)
     return made
 
@@ -131,6 +138,16 @@ def _names_to_write(collection: Collection, files: Sequence[SourceImage]) -> lis
         return names
     kinds = [labels.classes[at] for at in labels.indices.tolist()]
     return [_name_in_class(name, kind) for name, kind in zip(names, kinds, strict=True)]
+
+
+def _class_numbers(
+    collection: Collection, files: Sequence[SourceImage], readable: Sequence[int]
+) -> dict[str, int] | None:
+    """The class of each file that can be read, by its name; None where they have none."""
+    indices = collection.labels(readable).indices
+    if indices is None:
+        return None
+    return {files[at].name: label for at, label in zip(readable, indices.tolist(), strict=True)}
 
 
 def _cut_file(
@@ -168,6 +185,14 @@ def _whole(file: SourceImage, white: int | None, made: Derived) -> Decoded:
         made.frames.append(frames)
     made.depth.add(image)
     return image
+
+
+def _still_readable(file: SourceImage, white: int | None, made: Derived) -> Decoded:
+    """As `_whole`, of an image that was read before."""
+    try:
+        return _whole(file, white, made)
+    except Unreadable as error:
+        raise no_longer_read(file, error) from None
 
 
 def subset(
@@ -224,13 +249,11 @@ def subset(
             white = white_of_whole(opened.files, scale_16bit)
             origins: dict[str, str] = {}
             for done, (file, name) in enumerate(zip(files, names, strict=True), start=1):
-                image = _whole(file, white, made)
+                image = _still_readable(file, white, made)
                 written = writer.add_image(name, image.planes, image.discriminator_saw)
                 origins[written] = file.name
                 console.activity("writing", done, len(chosen))
-            writer.add_labels(
-                labels_of_made(origins, opened.labels, has_classes=opened.has_classes)
-            )
+            writer.add_labels(labels_of_made(origins, opened.labels, classes=opened.class_numbers))
     made.written = len(origins)
     return made
 
@@ -263,10 +286,11 @@ def _drawn(opened: SourceSet, count: int, seed: int, balanced: bool) -> np.ndarr
     wanted[np.argsort(-sizes, kind="stable")[:more]] += 1
     short = [printable(images.classes[at]) for at in np.flatnonzero(sizes < wanted)]
     if short:
+        most = classes * sizes.min() + np.count_nonzero(sizes > sizes.min())
         raise UserError(
-            f"--count {count} --balanced asks for {each:,} images of each of {classes} classes, but fewer are in"
-            f" {listed(short)} (at least {sizes.min():,} in each), expected at most {classes * sizes.min():,} in"
-            " all. Lower --count, or leave --balanced out."
+            f"--count {count} --balanced asks for {each:,} images of each of {classes} classes, and one more of"
+            f" {more:,}, but fewer are in {listed(short)} (at least {sizes.min():,} in each), expected at most {most:,}"
+            " in all. Lower --count, or leave --balanced out."
         )
     parts = []
     for at in range(classes):

@@ -98,11 +98,13 @@ def glance(
     blank, dark, frames = [], [], {}
     for start in range(0, len(indices), READ_ROWS):
         part = indices[start : start + READ_ROWS]
-        # Only some pixels are read of all images; all pixels of those that agree in them, or may have a frame.
+        # Only some pixels are read of all images; all of those that agree in them, seem blank or may have a frame.
         sampled = np.stack([images[index][:, ::height, ::width] for index in part])
         for index, image in zip(part, sampled, strict=True):
             groups.setdefault(zlib.crc32(np.ascontiguousarray(image).data), []).append(int(index))
         is_blank = _blank(sampled)
+        for at in np.flatnonzero(is_blank):  # what it shows may lie between the sampled pixels
+            is_blank[at] = _blank(images[part[at]][None])[0]
         is_dark = _dark(sampled) & ~is_blank
         blank += [int(index) for index in part[is_blank]]
         dark += [int(index) for index in part[is_dark]]

@@ -10,10 +10,12 @@ from typing import Unpack
 from adavit.data.assemble import Progress
 from adavit.data.dataset import LoadArguments, open_images
 from adavit.data.files.collection import Collection, SourceImage
+from adavit.data.files.formats import Unreadable
 from adavit.data.files.members import normal, printable
 from adavit.data.image_set import ImageSet
 from adavit.data.labels import labels_from_file, labels_from_folders, read_label_file
 from adavit.data.unusable_source import source_called
+from adavit.errors import RunError
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,12 @@ class SourceSet:
     has_files: bool
 
     @property
-    def has_classes(self) -> bool:
-        """Whether its images have classes."""
-        return self.images.labels is not None
+    def class_numbers(self) -> dict[str, int] | None:
+        """The class of each file that was read, by its name; None without classes."""
+        labels = self.images.labels
+        if labels is None:
+            return None
+        return {self.file_of(index).name: label for index, label in enumerate(labels.tolist())}
 
     def file_of(self, index: int) -> SourceImage:
         """The file of an image; frames of one file share it."""
@@ -69,17 +74,20 @@ def labels_given(collection: Collection) -> dict[str, int] | None:
 
 
 def labels_of_made(
-    names: Mapping[str, str], given: Mapping[str, int] | None, *, has_classes: bool
+    names: Mapping[str, str],
+    given: Mapping[str, int] | None,
+    *,
+    classes: Mapping[str, int] | None,
 ) -> dict[str, int] | None:
     """Labels for what was made of files.
 
-    A set without classes gets none from some of its images: the one beside its sub-folders, or without a label, may
-    not be among them.
+    A set gets no classes from some of its images that it has not itself: the one beside its sub-folders, or without a
+    label, may not be among them; and where they are all of one class, folders in that folder would be taken for some.
 
     Args:
         names: Of the file by the name of what was made of it.
         given: As `labels_given` gives them.
-        has_classes: Whether the set does that the files are of.
+        classes: The class of each file by its name; None where their set has none.
 
     Returns:
         By the name of what was made; None where its folders say the same, empty where it is to have no classes.
@@ -91,7 +99,22 @@ def labels_of_made(
         labels = {made: label for made, label in of_made.items() if label is not None}
         by_normal_name = {normal(made): label for made, label in labels.items()}
         found = labels_from_file(list(names), by_normal_name)
-    return labels if has_classes or found.indices is None else {}
+    if found.indices is None:
+        return labels
+    if classes is None:
+        return {}
+    pairs = set(
+        zip(found.indices.tolist(), (classes[file] for file in names.values()), strict=True)
+    )
+    are_the_same = len(pairs) == len({ours for ours, _ in pairs}) == len({own for _, own in pairs})
+    return labels if are_the_same else {}
+
+
+def no_longer_read(file: SourceImage, error: Unreadable) -> RunError:
+    """For one that was read when the set was: its file has changed since, or what reads its format is not here."""
+    return RunError(
+        f"{printable(file.name)} was read before, but {error}. Start again when it can be read."
+    )
 
 
 @contextlib.contextmanager

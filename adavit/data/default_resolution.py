@@ -5,7 +5,7 @@ import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from adavit.data.files.fit import FitName
+from adavit.data.files.fit import FITS, FitName
 from adavit.runtime.resolution import SMALLEST_SIDE, Resolution, possible_resolutions
 from adavit.runtime.wording import counted
 
@@ -96,11 +96,11 @@ def describe_resolution(
     elif cap is not None:
         kind = "power of two" if resolution.is_square else f"of the shape {_shape(resolution)}"
         reasons.append(f"the largest {kind} that fits {fitting} of {total:,} images")
-    if fitting < total:
-        smaller = counted(total - fitting, "smaller one is", "smaller ones are")
-        reasons.append(f"{smaller} enlarged")
+    placed = {size: FITS[fit].place(size, resolution) for size in sizes}
+    if enlarged := sum(sizes[size] for size, placement in placed.items() if placement.enlarges):
+        reasons.append(f"{counted(enlarged, 'smaller one is', 'smaller ones are')} enlarged")
     why = f" ({'; '.join(reasons)})" if reasons else ""
-    resized = any((height, width) != resolution for width, height in sizes)
+    resized = any(placement.resizes for placement in placed.values())
     how = "resized with Lanczos" if resized else "not resized"
     return f"Resolution: {resolution}{why}; {_fitted(sizes, resolution, fit)}{how}."
 

@@ -39,7 +39,11 @@ from adavit.training.start.continued import (
     continued_config,
 )
 from adavit.training.start.footprint import StepTooLarge
-from adavit.training.start.handshake import agreed_reduction, digest_of_state
+from adavit.training.start.handshake import (
+    agreed_reduction,
+    digest_of_state,
+    with_common_slices,
+)
 from adavit.training.start.launched_directory import is_begun, new_directory
 from adavit.training.start.run_metadata import describe_data, describe_environment
 from adavit.training.start.stored_settings import check_unchanged, config_text, settings_in_file
@@ -135,6 +139,8 @@ def _train(config: RunConfig, console: Console, group: ProcessGroup, began: floa
     start = group.in_turn(lambda: read_start(config))
     placed, size = with_absolute_paths(config), group.world.size
     workload = group.in_turn(partial(start.prepare, placed, console, processes=size))
+    has_choice = placed.run.memory is not None
+    workload = with_common_slices(workload, group, console, chosen=has_choice)
     reduction = agreed_reduction(workload, group)
     fitted, asked = None, start.noted_in(placed)
     if asked.run.budget is not None:

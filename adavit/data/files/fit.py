@@ -28,6 +28,17 @@ class Placement:
     target: Resolution
 
     @property
+    def resizes(self) -> bool:
+        """Whether the part is of another size than it becomes."""
+        return (self.part.height, self.part.width) != self.size
+
+    @property
+    def enlarges(self) -> bool:
+        """Whether it becomes higher, or wider."""
+        height, width = self.size
+        return height > self.part.height or width > self.part.width
+
+    @property
     def inside(self) -> Box | None:
         """Where in the result it lies; None if it is all of it."""
         if self.size == self.target:

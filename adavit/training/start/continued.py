@@ -96,8 +96,14 @@ def choices_kept(directory: RunDirectory, layers: Sequence[Mapping[str, Any]]) -
 
 
 def _asked(stored: Values, layers: Sequence[Mapping[str, Any]]) -> RunConfig:
-    """The stored settings under those given again, of which "auto" asks for what was chosen at the start."""
-    return with_absolute_paths(build_config([stored, *map(without_auto, layers)]))
+    """The stored settings under those given again, of which "auto" asks for what was chosen at the start.
+
+    But for what was chosen by another setting that is given now: sums in a fixed order are not the fastest ones.
+    """
+    given = list(map(without_auto, layers))
+    if (merge(*given).get("training") or {}).get("deterministic"):
+        stored = merge(stored, {"training": {"fast_reduce": False}})
+    return with_absolute_paths(build_config([stored, *given]))
 
 
 def _as_chosen(asked: RunConfig, directory: RunDirectory, stored: Values) -> RunConfig:

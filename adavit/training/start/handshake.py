@@ -2,14 +2,19 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from adavit.config.layers import flatten
+from adavit.config.microbatches import with_microbatch
 from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.runs.checkpoint import Stateful, state_of
+from adavit.runtime.console import Console
 from adavit.runtime.process_group import ProcessGroup
+from adavit.runtime.wording import counted
 from adavit.runtime.world import World
 from adavit.training.start.workload import Workload
 from adavit.training.step.reduction import OF_ONE_PROCESS, Fast, InOrder, Reduction
@@ -62,6 +67,32 @@ def _tensors(state: Any, name: str = "") -> list[tuple[str, Tensor]]:
     if isinstance(state, list | tuple):
         inner = enumerate(state)
     return [found for key, value in inner for found in _tensors(value, f"{name}.{key}")]
+
+
+def with_common_slices(
+    workload: Workload, group: ProcessGroup, console: Console, *, chosen: bool
+) -> Workload:
+    """The workload with the smallest microbatch of all processes, where each has chosen one by what it holds itself.
+
+    Args:
+        workload: Of the run, as this process knows it.
+        group: All that train it.
+        console: Told of another microbatch than this process has chosen.
+        chosen: Whether the microbatch is a choice, by `run.memory`.
+    """
+    own = workload.config.training.images_at_a_time
+    told = group.world.gather(torch.tensor([own, int(chosen)]))
+    least = min(int(images) for images, _ in told)
+    # Those that were given are compared, not changed.
+    if least == own or not all(is_choice for _, is_choice in told):
+        return workload
+    config = with_microbatch(workload.config, least)
+    assert config is not None  # as another process has it
+    batch = counted(config.training.batch, "image", "images")
+    console.note(
+        f"Microbatch: {least} of {batch}, the largest that is foreseen to fit in each of the {len(told)} processes."
+    )
+    return replace(workload, config=config)
 
 
 def agreed_reduction(workload: Workload, group: ProcessGroup) -> Reduction:

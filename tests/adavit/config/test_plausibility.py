@@ -7,6 +7,7 @@ import pytest
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.features import FeaturesConfig
 from adavit.config.layers import build_config, preset_names, read_preset
+from adavit.config.microbatches import with_microbatch
 from adavit.config.plausibility import RANGES, absurd_settings
 from adavit.config.run import ResolvedConfig
 from adavit.runtime.resolution import Resolution
@@ -95,6 +96,13 @@ def test_what_a_preset_says_of_a_critic_counts_where_there_is_one() -> None:
     assert absurd_settings(resolved(preset)) == []
     (sentence,) = absurd_settings(resolved(preset, {"features": {"vanishes_at": 0.4}}))
     assert sentence.startswith("features.vanishes_at is given, but no critic that it could change")
+
+
+def test_a_group_that_was_chosen_for_other_slices_is_nothing_that_was_given() -> None:
+    config = with_microbatch(resolved({"training": {"batch": 8, "microbatch": 2}}), 8)
+    assert config is not None
+    assert config.features.minibatch_std_group == 2
+    assert absurd_settings(config) == []
 
 
 def test_a_critic_that_begins_when_the_run_is_over_is_named() -> None:

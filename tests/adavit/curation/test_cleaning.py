@@ -1,17 +1,20 @@
 import json
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from adavit.curation.check import check_data
-from adavit.curation.cleaning import Cleaned, check_cleanable, write_cleaned
+from adavit.curation.cleaning import Cleaned, _content, check_cleanable, write_cleaned
 from adavit.curation.source_set import open_set
 from adavit.data import load_images
+from adavit.data.files.formats import Unavailable
 from adavit.data.reading import DEFAULT_READING, Reading
-from adavit.errors import UserError
+from adavit.errors import RunError, UserError
 from adavit.runtime.console import SilentConsole
 from tests.adavit.curation.conftest import textured
 from tests.references.data_files import encode, write_folder
@@ -173,3 +176,12 @@ def test_a_set_of_which_nothing_is_left_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no image of .* would be left"):
         cleaned(tmp_path / "set", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_that_can_no_longer_be_read_is_told() -> None:
+    def gone() -> None:
+        raise Unavailable("cannot be read (Input/output error)")
+
+    file: Any = SimpleNamespace(name="a/1.png", open=gone)
+    with pytest.raises(RunError, match=r"a/1\.png was read before, but cannot be read \(Input"):
+        _content(file)

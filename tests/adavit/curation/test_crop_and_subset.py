@@ -13,8 +13,10 @@ from PIL import Image
 from adavit.curation.crop_and_subset import crop, subset
 from adavit.curation.cuts import Boxes, Centre, Cut, Tiles, Trim
 from adavit.data import load_images
+from adavit.data.files.decode import Decoded
+from adavit.data.files.formats import NoReader
 from adavit.data.reading import Scale16Bit
-from adavit.errors import UserError
+from adavit.errors import RunError, UserError
 from adavit.runtime.console import SilentConsole
 from adavit.runtime.drawn_images import drawn_png
 from tests.adavit.curation.conftest import textured
@@ -214,7 +216,7 @@ def test_parts_of_a_named_set_lie_in_folders_of_their_classes(
 
 @pytest.mark.parametrize(
     ("count", "balanced", "words"),
-    [(99, False, "--count asks for 99"), (21, True, "expected at most 18 in all")],
+    [(99, False, "--count asks for 99"), (20, True, "expected at most 19 in all")],
 )
 def test_more_than_there_is_is_refused(
     spoilt: Path, tmp_path: Path, count: int, balanced: bool, words: str
@@ -237,6 +239,27 @@ def test_files_of_several_images_are_counted_among_those_that_are_drawn(tmp_path
     for index in drawn:
         found = np.asarray(Image.open(tmp_path / f"out/{index}.png"))
         np.testing.assert_array_equal(found, textured(10 * index))
+
+
+def test_as_many_as_a_balanced_draw_is_said_to_have_can_be_drawn(
+    spoilt: Path, tmp_path: Path
+) -> None:
+    drawn = subset(str(spoilt), 19, tmp_path / "out", seed=0, balanced=True, console=CONSOLE)
+    assert drawn.written == 19
+
+
+def test_a_file_that_can_no_longer_be_read_is_named(
+    spoilt: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_images(str(spoilt))  # as it was when all could be read
+
+    def missing(*_: object) -> Decoded:
+        raise NoReader("HEIF", "a HEIC", "pillow-heif")
+
+    monkeypatch.setattr("adavit.curation.crop_and_subset.decode_whole", missing)
+    with pytest.raises(RunError, match=r"was read before, but is a HEIC image, .* pillow-heif"):
+        subset(str(spoilt), 3, tmp_path / "out", seed=0, balanced=False, console=CONSOLE)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_set_without_classes_cannot_be_balanced(spoilt: Path, tmp_path: Path) -> None:

@@ -12,6 +12,15 @@ from adavit.data.reading import Reading
 from tests.adavit.curation.conftest import blobs, textured
 
 
+@pytest.mark.parametrize("side", [64, 256])
+@pytest.mark.parametrize("level", [0, 255])
+def test_what_lies_between_the_sampled_pixels_is_seen(side: int, level: int) -> None:
+    images = np.full((3, 3, side, side), level, dtype=np.uint8)
+    images[1, :, 33] = 255 - level  # a line
+    images[2, :, 33:39, 33:39] = 255 - level  # a small thing
+    assert glance(images).blank == [0]
+
+
 def test_equal_blank_dark_and_framed_images_are_found_by_index() -> None:
     images = blobs(12)
     images[5] = images[2]

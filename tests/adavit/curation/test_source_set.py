@@ -17,6 +17,7 @@ from adavit.data.labels import Labels
 from adavit.data.reading import Reading
 from adavit.errors import UserError
 from tests.adavit.curation.conftest import textured
+from tests.references.data_files import encode, write_folder
 
 
 def test_images_have_their_files_classes_and_labels(spoilt: Path) -> None:
@@ -28,7 +29,7 @@ def test_images_have_their_files_classes_and_labels(spoilt: Path) -> None:
         assert [opened.file_of(index).name for index in range(len(names))] == names
         assert opened.folder == spoilt.resolve()
         made = {"x.png": "a/02.png", "y.png": "a/blank.png"}
-        assert labels_of_made(made, opened.labels, has_classes=False) == {"x.png": 7}
+        assert labels_of_made(made, opened.labels, classes=None) == {"x.png": 7}
         assert opened.class_of(0) is None  # as not all have a label
 
 
@@ -83,11 +84,22 @@ def test_the_files_are_listed_once(
 def test_without_a_file_of_labels_folders_are_the_classes_of_what_is_made(spoilt: Path) -> None:
     with open_set(str(spoilt), resolution=16) as opened:
         assert opened.labels is None
-        assert opened.has_classes
+        classes = opened.class_numbers
+        assert classes is not None
         made = {"a/x.png": "a/02.png", "b/y.png": "b/01.png"}
-        assert labels_of_made(made, opened.labels, has_classes=True) is None
-        assert labels_of_made(made, opened.labels, has_classes=False) == {}
-        assert labels_of_made({"x.png": "a/02.png"}, opened.labels, has_classes=False) is None
+        assert labels_of_made(made, opened.labels, classes=classes) is None
+        assert labels_of_made(made, opened.labels, classes=None) == {}
+        assert labels_of_made({"x.png": "a/02.png"}, opened.labels, classes=None) is None
+
+
+def test_folders_within_one_class_are_no_classes_of_what_is_made(tmp_path: Path) -> None:
+    images = {name: encode(textured(at)) for at, name in enumerate(["a/p/1.png", "a/q/2.png"])}
+    source = write_folder(tmp_path / "set", images | {"b/3.png": encode(textured(3))})
+    with open_set(str(source), resolution=16) as opened:
+        classes = opened.class_numbers
+        assert classes == {"a/p/1.png": 0, "a/q/2.png": 0, "b/3.png": 1}
+        assert labels_of_made({name: name for name in images}, None, classes=classes) == {}
+        assert labels_of_made({name: name for name in classes}, None, classes=classes) is None
 
 
 NAMES_SHOWN_ALIKE = ("a\n.png", "a\\n.png")

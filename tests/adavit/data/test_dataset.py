@@ -193,7 +193,7 @@ def test_notes_tell_of_cropping(tmp_path: Path) -> None:
     assert found[1].endswith("fits 1 of 1 images); not resized.")
     square = load_images(str(folder), resolution=8)
     assert (
-        "centre squares (1 of 1 lose over a quarter; --fit pad keeps all), resized"
+        "centre squares (1 of 1 lose over a quarter; --fit pad keeps all), not resized"
         in square.notes[1]
     )
     for fit, words in (("pad", "filled up at the borders, "), ("stretch", "stretched (half of")):

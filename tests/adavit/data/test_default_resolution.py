@@ -6,6 +6,7 @@ from adavit.data.default_resolution import (
     part_left,
     stretch_factor,
 )
+from adavit.data.files.fit import FitName
 from adavit.runtime.resolution import Resolution
 
 
@@ -83,6 +84,31 @@ def test_the_sentence_names_shape_and_loss(fit: str, words: str) -> None:
     sizes = {(600, 400): 3, (400, 600): 1}
     said = describe_resolution(sizes, Resolution(24, 40), cap=None, fit=fit)  # type: ignore[arg-type]
     assert said.startswith(f"Resolution: 24x40 (height x width){words}")
+
+
+@pytest.mark.parametrize(
+    ("fit", "size", "told"),
+    [
+        ("crop", (80, 64), "Resolution: 64x64; centre squares, not resized."),
+        (
+            "crop",
+            (100, 40),
+            "Resolution: 64x64 (9 smaller ones are enlarged); centre squares (9 of",
+        ),
+        ("pad", (100, 40), "Resolution: 64x64; filled up at the borders, resized with Lanczos."),
+        ("pad", (64, 40), "Resolution: 64x64; filled up at the borders, not resized."),
+        (
+            "pad",
+            (50, 40),
+            "Resolution: 64x64 (9 smaller ones are enlarged); filled up at the borders,",
+        ),
+        ("stretch", (100, 40), "Resolution: 64x64 (9 smaller ones are enlarged); stretched"),
+    ],
+)
+def test_the_sentence_says_what_was_resampled(
+    fit: FitName, size: tuple[int, int], told: str
+) -> None:
+    assert describe_resolution({size: 9}, Resolution(64, 64), cap=None, fit=fit).startswith(told)
 
 
 @pytest.mark.parametrize(

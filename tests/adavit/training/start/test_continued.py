@@ -50,6 +50,24 @@ def test_auto_asks_for_what_was_chosen(directory: RunDirectory) -> None:
     assert continued_config(directory, [layer]) == continued_config(directory, [])
 
 
+@pytest.mark.parametrize("fast", [None, True])
+def test_a_fixed_order_of_sums_takes_the_place_of_the_fastest_that_was_chosen(
+    tiny: Tiny, tmp_path: Path, fast: bool | None
+) -> None:
+    run = RunDirectory(tmp_path / "run")
+    run.path.mkdir()
+    config = resolve(tiny(), RunFacts(Resolution(16, 16), training_images=48, device="cuda"))
+    assert config.training.fast_reduce
+    run.config.write_text(yaml.safe_dump(config.as_dict()))
+    given = {"deterministic": True} | ({} if fast is None else {"fast_reduce": fast})
+    if fast:
+        with pytest.raises(UserError, match=r"fast_reduce is on, but training\.deterministic"):
+            continued_config(run, [{"training": given}])
+    else:
+        assert continued_config(run, [{"training": given}]).training.fast_reduce is False
+    assert continued_config(run, [{"training": {"deterministic": False}}]).training.fast_reduce
+
+
 WORDS: list[dict[str, dict[str, Any]]] = [
     {},
     {"run": {"memory": "8GB"}},

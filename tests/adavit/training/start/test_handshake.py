@@ -17,9 +17,11 @@ from adavit.training.start.handshake import (
     agreed_reduction,
     digest_of_state,
     facts_of,
+    with_common_slices,
 )
 from adavit.training.start.workload import prepare
 from adavit.training.step.reduction import Fast, InOrder
+from tests.telling import Told
 
 Tiny = Callable[..., RunConfig]
 
@@ -70,6 +72,27 @@ def test_a_weight_that_differs_changes_the_digest(tiny: Tiny) -> None:
     with torch.no_grad():
         parameter.view(-1)[0].nextafter_(torch.tensor(9.0))
     assert digest_of_state(step.stateful_parts()) != before
+
+
+@pytest.mark.parametrize(
+    ("chosen", "others", "expected"),
+    [
+        (True, (4, 1), 4),
+        (True, (8, 1), 8),
+        (True, (4, 0), 8),  # given to the other one: compared, and refused
+        (False, (4, 1), 8),
+    ],
+)
+def test_of_microbatches_that_each_process_chose_the_smallest_is_that_of_all(
+    tiny: Tiny, chosen: bool, others: tuple[int, int], expected: int
+) -> None:
+    workload = prepare(tiny({"training": {"microbatch": 8}}), SilentConsole())
+    world = SimpleNamespace(gather=lambda own: [own, torch.tensor(others)])
+    group: Any = SimpleNamespace(world=world)
+    told = Told()
+    found = with_common_slices(workload, group, told, chosen=chosen)
+    assert found.config.training.microbatch == expected
+    assert ["Microbatch: 4 of 8 images" in note for note in told.notes] == [True] * (expected == 4)
 
 
 @pytest.mark.parametrize(("wanted", "kind"), [(True, Fast), (False, InOrder)])
