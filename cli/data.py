@@ -114,7 +114,7 @@ def check(
         click.echo(
             f"Wrote {counted(cleaned.files, 'file', 'files')} to {write}; left out"
             f" {counted(cleaned.copies, 'copy', 'copies')}, {cleaned.doubtful:,} that stand in several classes,"
-            f" {cleaned.blank:,} of one colour, {cleaned.unreadable:,} that cannot be read."
+            f" {cleaned.blank:,} of one colour, {cleaned.unread:,} that the set leaves out itself."
         )
         if cleaned.staying:
             images = counted(cleaned.staying, "such image stays", "such images stay")

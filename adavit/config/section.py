@@ -32,7 +32,7 @@ from adavit.runtime.amounts import bytes_of
 from adavit.runtime.device_names import checked_device
 from adavit.runtime.patch import Patch
 from adavit.runtime.paths import expand_home
-from adavit.runtime.resolution import Resolution
+from adavit.runtime.resolution import LARGEST_RESOLUTION, Resolution
 from adavit.runtime.sides import Sides
 from adavit.runtime.time_spans import seconds_in
 
@@ -58,10 +58,6 @@ def _known_device(value: Any) -> Any:
 
 DeviceName = Annotated[Literal["auto", "cpu", "cuda"], BeforeValidator(_known_device)]
 """One of `adavit.runtime.device_names.DEVICES`."""
-
-
-LARGEST_RESOLUTION = 1024
-"""Pixels of a side."""
 
 
 def _resolution(value: Any) -> Resolution:

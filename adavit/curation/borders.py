@@ -59,28 +59,46 @@ def find_frame(image: np.ndarray) -> Frame | None:
     return None
 
 
-def may_be_framed(images: np.ndarray) -> np.ndarray:
-    """Which images may have a frame: a quick look that rules out nearly all others, and no image with one.
+def may_be_framed(
+    images: np.ndarray, indices: np.ndarray, *, every: tuple[int, int] = (1, 1)
+) -> np.ndarray:
+    """Which images may have a frame: a quick look that rules out nearly all others.
+
+    No image with a frame is ruled out but where between the rows, or columns, that are looked at lies all of the
+    picture that differs from it nearly everywhere.
 
     Args:
-        images: uint8 [B, C, H, W], or every so many of their rows and columns.
+        images: uint8 [N, C, H, W]; may be memory-mapped.
+        indices: Of those that are looked at, int [B].
+        every: Of how many rows and columns one is looked at, each as a whole.
 
     Returns:
         bool [B].
     """
-    return _may_begin_with_a_strip(images) | _may_begin_with_a_strip(images.swapaxes(2, 3))
+    down, across = every
+    return _may_begin_with_a_strip(images, indices, down) | _may_begin_with_a_strip(
+        images.swapaxes(2, 3), indices, across
+    )
 
 
-def _may_begin_with_a_strip(images: np.ndarray) -> np.ndarray:
-    """Whether [B, C, H, W] may have a strip of one colour above; of every so many rows the last may be inside."""
-    found = np.zeros(len(images), dtype=bool)
-    colours = _middle(images[:, :, 0])
-    first = _distance(images[:, :, :1], colours)[:, 0]
+def _may_begin_with_a_strip(images: np.ndarray, indices: np.ndarray, every: int) -> np.ndarray:
+    """Whether those of [N, C, H, W] may have a strip of one colour above."""
+    found = np.zeros(len(indices), dtype=bool)
+    lines = np.stack([images[index][:, :1] for index in indices])
+    colours = _middle(lines[:, :, 0])
+    first = _distance(lines, colours)[:, 0]
     maybe = np.flatnonzero((first > OTHER_LEVELS).mean(axis=1) <= STRAY_SHARE)
     if len(maybe):  # few, so few are looked at any further
-        distance = _distance(images[maybe], colours[maybe])
+        height = images.shape[2]
+        # A strip of some rows ends after as many of every so many, or one more; the line inside may be that after it.
+        rows = -(-int(DEEPEST_OF_TWO * height) // every) + 1
+        sampled = np.stack([images[indices[at]][:, ::every][:, : rows + 1] for at in maybe])
+        is_other = _distance(sampled, colours[maybe]) > OTHER_LEVELS
+        shares = is_other.mean(axis=2)
         # What the strips at the other two sides cover is not known yet.
-        found[maybe] = _ends(distance, SHARE_INSIDE * (1 - 2 * DEEPEST)) > 0
+        inside = (shares >= SHARE_INSIDE * (1 - 2 * DEEPEST)).argmax(axis=1)
+        strips = (shares > STRAY_SHARE).argmax(axis=1)
+        found[maybe] = (strips > 0) & (inside >= strips) & (inside <= np.minimum(strips + 1, rows))
     return found
 
 

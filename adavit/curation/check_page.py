@@ -24,6 +24,7 @@ from adavit.curation.check_text import (
 )
 from adavit.curation.symmetry import SymmetryTest, prepared, switched_off
 from adavit.curation.transformations import TRANSFORMATIONS
+from adavit.data.files.members import printable
 from adavit.runtime.pictures import opaque
 from adavit.runtime.randomness import generator_for
 from adavit.runtime.thinning import evenly_spread
@@ -83,7 +84,7 @@ def build_page(check: DataCheck) -> str:
         lstrip_blocks=True,
     )
     lines = dict(sections(check))
-    counts = check.seen.class_counts
+    counts = {printable(name): count for name, count in check.seen.class_counts.items()}
     across = {index for group in check.across for index in group}
     groups = [
         ("" if across.isdisjoint(group) else "in more than one class", group)

@@ -143,11 +143,13 @@ def copy_lines(check: DataCheck, *, by_name: bool = True) -> list[str]:
     if not check.clusters:
         return ["None, neither equal pixels nor near ones, nor mirrored.", *lines]
     left = counted(check.effective, "image is", "images are")
-    return [
-        *lines,
+    line = (
         f"{left} left without copies. Look at the pairs (--html): what is drawn from one pattern can be alike and no"
-        " copy. --write CLEANED leaves copies, blank images and broken files out.",
-    ]
+        " copy."
+    )
+    if check.images.names:  # a set known by name has no files to leave out
+        line += " --write CLEANED leaves copies, blank images and broken files out."
+    return [*lines, line]
 
 
 def _groups(check: DataCheck, groups: Sequence[Sequence[int]]) -> str:

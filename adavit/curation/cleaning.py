@@ -11,7 +11,7 @@ from adavit.curation.check import DataCheck
 from adavit.curation.source_set import SourceSet, labels_of_made, no_longer_read
 from adavit.curation.written_set import check_names, written_set
 from adavit.data.files.collection import SourceImage
-from adavit.data.files.formats import Unreadable
+from adavit.data.files.formats import Unavailable, Unreadable
 from adavit.data.files.members import printable
 from adavit.errors import RunError, UserError
 
@@ -28,7 +28,8 @@ class Cleaned:
         copies: Images left out because another one shows the same.
         doubtful: Images left out because they show the same in different classes, of which one must be wrong.
         blank: Near-constant images left out.
-        unreadable: Files and frames left out because they cannot be read.
+        unread: Files and frames left out because they are no images of the set: they cannot be read, or stand in it
+            twice.
         staying: Images that are one of these four and yet in what was written, as frames of files that have others.
     """
 
@@ -36,7 +37,7 @@ class Cleaned:
     copies: int
     doubtful: int
     blank: int
-    unreadable: int
+    unread: int
     staying: int
 
 
@@ -102,7 +103,9 @@ def write_cleaned(check: DataCheck, opened: SourceSet, out: Path) -> Cleaned:
         writer.expect(files)
         for name, file in files.items():
             if opened.folder is not None:
-                written = writer.link(name, opened.folder / name)
+                path = opened.folder / name
+                _check_readable(file, path)
+                written = writer.link(name, path)
             else:
                 written = writer.add(name, _content(file))
             origins[written] = name
@@ -113,15 +116,23 @@ def write_cleaned(check: DataCheck, opened: SourceSet, out: Path) -> Cleaned:
 
     skipped = check.images.skipped
     staying = [in_what_stays(map(opened.file_of, group)) for group in (copies, doubtful, blank)]
-    staying.append(in_what_stays(opened.file_named(each.name) for each in skipped))
+    staying.append(in_what_stays(opened.file_of_frame(each.name) for each in skipped))
     return Cleaned(
         len(files),
         copies=len(copies) - staying[0],
         doubtful=len(doubtful) - staying[1],
         blank=len(blank) - staying[2],
-        unreadable=len(skipped) - staying[3],
+        unread=len(skipped) - staying[3],
         staying=sum(staying),
     )
+
+
+def _check_readable(file: SourceImage, path: Path) -> None:
+    """Tells a file that has gone since the check from a place that cannot be written to."""
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise no_longer_read(file, Unavailable(f"cannot be read ({error.strerror})")) from None
 
 
 def _content(file: SourceImage) -> bytes:

@@ -98,7 +98,8 @@ def glance(
     blank, dark, frames = [], [], {}
     for start in range(0, len(indices), READ_ROWS):
         part = indices[start : start + READ_ROWS]
-        # Only some pixels are read of all images; all of those that agree in them, seem blank or may have a frame.
+        # Only some pixels are read of all images; all of those that agree in them, seem blank or dark, or may have a
+        # frame.
         sampled = np.stack([images[index][:, ::height, ::width] for index in part])
         for index, image in zip(part, sampled, strict=True):
             groups.setdefault(zlib.crc32(np.ascontiguousarray(image).data), []).append(int(index))
@@ -106,10 +107,13 @@ def glance(
         for at in np.flatnonzero(is_blank):  # what it shows may lie between the sampled pixels
             is_blank[at] = _blank(images[part[at]][None])[0]
         is_dark = _dark(sampled) & ~is_blank
+        for at in np.flatnonzero(is_dark):
+            is_dark[at] = _dark(images[part[at]][None])[0]
         blank += [int(index) for index in part[is_blank]]
         dark += [int(index) for index in part[is_dark]]
         is_filled_up = np.array([bool(inside) and inside[index] is not None for index in part])
-        for index in part[(may_be_framed(sampled) | is_filled_up) & ~is_blank]:
+        maybe = may_be_framed(images, part, every=(height, width))
+        for index in part[(maybe | is_filled_up) & ~is_blank]:
             frame = _frame(images[index], inside[index] if inside else None)
             if frame is not None:
                 frames[int(index)] = frame
@@ -164,16 +168,18 @@ def _dark(block: np.ndarray) -> np.ndarray:
     return np.asarray((is_low & seen).sum(axis=(1, 2, 3)) >= np.maximum(1, DARK_SHARE * total))
 
 
-def advice(seen: Glance, quoted: str, *, conditional: bool) -> list[str]:
+def advice(seen: Glance, quoted: str, *, conditional: bool, has_files: bool = True) -> list[str]:
     """At most three sentences on what would spoil a training, the worst first, each with what to do.
 
     Args:
         seen: Of the images to train on.
         quoted: What they are called in a command, as a shell takes it.
         conditional: Whether classes are learnt.
+        has_files: Whether they are files that can be left out.
     """
     lines = []
     check, subset = f"adavit data check {quoted}", f"adavit data subset {quoted}"
+    remedy = f"{check} --write CLEANED leaves such out" if has_files else f"{check} names them"
     if conditional and seen.empty:
         classes = counted(len(seen.empty), "class has", "classes have")
         lines.append(
@@ -186,12 +192,10 @@ def advice(seen: Glance, quoted: str, *, conditional: bool) -> list[str]:
         lines.append(f"{pictures} in more than one class; {check} names them.")
     if _many(seen.copies, seen.count):
         copies = counted(seen.copies, "image is an exact copy", "images are exact copies")
-        lines.append(
-            f"{copies} of another one, which so counts double; {check} --write CLEANED leaves such out."
-        )
+        lines.append(f"{copies} of another one, which so counts double; {remedy}.")
     if _many(len(seen.blank), seen.count):
         blank = counted(len(seen.blank), "image is", "images are")
-        lines.append(f"{blank} of one colour, or nearly; {check} --write CLEANED leaves such out.")
+        lines.append(f"{blank} of one colour, or nearly; {remedy}.")
     if _many(len(seen.frames), seen.count):
         framed = counted(len(seen.frames), "image has", "images have")
         lines.append(

@@ -48,12 +48,12 @@ class SourceSet:
         """The file of an image; frames of one file share it."""
         return self.files[self.images.files[index] if self.images.files else index]
 
-    def file_named(self, name: str) -> SourceImage | None:
-        """A file, or that of a frame, by the name that is shown; None if it was never opened.
+    def file_of_frame(self, name: str) -> SourceImage | None:
+        """The file that a frame is one of, by the name that is shown; None of what is no frame.
 
         Of several that are shown alike it is the last.
         """
-        return self._by_name.get(name) or self._by_name.get(name.rpartition("#")[0])
+        return None if name in self._by_name else self._by_name.get(name.rpartition("#")[0])
 
     def class_of(self, index: int) -> str | None:
         """The class of an image, printable; None without classes."""

@@ -6,7 +6,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from adavit.data.files.fit import FITS, FitName
-from adavit.runtime.resolution import SMALLEST_SIDE, Resolution, possible_resolutions
+from adavit.runtime.resolution import (
+    LARGEST_RESOLUTION,
+    SMALLEST_SIDE,
+    Resolution,
+    possible_resolutions,
+)
 from adavit.runtime.wording import counted
 
 KEPT_BY_SQUARES = 0.8
@@ -130,11 +135,12 @@ def _fitted(sizes: Mapping[Size, int], resolution: Resolution, fit: FitName) -> 
 def _of_their_shape(sizes: Mapping[Size, int], resolution: Resolution) -> Resolution | None:
     """The resolution next in area that cuts nothing off more than half of the images, if one is near."""
     shape, count = max(_shapes(sizes).items(), key=lambda item: item[1])
-    if 2 * count <= sum(sizes.values()):
+    is_theirs = resolution.width * shape[1] == resolution.height * shape[0]
+    if is_theirs or 2 * count <= sum(sizes.values()):
         return None
     near = [
         each
-        for each in possible_resolutions()
+        for each in possible_resolutions(LARGEST_RESOLUTION)
         if each.width * shape[1] == each.height * shape[0]
         and resolution.area / NEAR_AREA <= each.area <= resolution.area * NEAR_AREA
     ]

@@ -19,11 +19,13 @@ class Depth:
         whites: How many of them have each sample as their white.
         largest: The largest sample among them, before scaling.
         filled: The largest sample as a part of its image's white.
+        inverted: How many of them have 0 as white, and that sample as black.
     """
 
     whites: Counter[int] = field(default_factory=Counter)
     largest: int = 0
     filled: float = 0.0
+    inverted: int = 0
 
     def add(self, image: Decoded) -> None:
         """Count an image, of any depth."""
@@ -31,6 +33,7 @@ class Depth:
             self.whites[image.white] += 1
             self.largest = max(self.largest, image.largest)
             self.filled = max(self.filled, image.largest / image.white)
+            self.inverted += image.inverted
 
     def notes(self, scale_16bit: Scale16Bit) -> list[str]:
         """A sentence about what became white; none where no image has more than 8 bits.
@@ -43,14 +46,19 @@ class Depth:
         images = counted(self.whites.total(), "image has", "images have")
         whites = sorted(self.whites)
         white = f"{whites[0]:,}" if len(whites) == 1 else f"from {whites[0]:,} to {whites[-1]:,}"
+        end, are = "white", "dark"
+        if self.inverted:
+            every = self.inverted == self.whites.total()
+            end = "black" if every else f"white (black in {self.inverted:,} of them)"
+            are = "bright" if every else "of little contrast"
         note = (
-            f"16 bits: {images} more than 8 bits, samples up to {self.largest:,}; white is {white}"
+            f"16 bits: {images} more than 8 bits, samples up to {self.largest:,}; {end} is {white}"
             f" (--scale-16bit {scale_16bit})."
         )
         if self.filled <= DARK / 255 and scale_16bit != "set":
             bits = max(1, self.largest.bit_length())
             note += (
-                f" These images are dark: their samples fill {bits} bits."
-                f" --scale-16bit set makes {2**bits - 1:,} white."
+                f" These images are {are}: their samples fill {bits} bits."
+                f" --scale-16bit set makes {2**bits - 1:,} {end}."
             )
         return [note]

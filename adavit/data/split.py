@@ -33,7 +33,7 @@ def split_images(
 
     The held-out images come from those that `subset` leaves, so that exactly `subset` images train;
     without such a rest they are taken from the training images. A larger subset of the same seed
-    contains the smaller ones.
+    contains the smaller ones, where such a rest is left of both.
 
     Args:
         count: Images in the set.

@@ -205,8 +205,8 @@ def remove_unfinished(folder: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replaces a file by UTF-8 text, as a whole."""
-    write_bytes(path, text.encode("utf-8"))
+    """Replaces a file by UTF-8 text, as a whole; what names of files hold that is no text becomes escapes."""
+    write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:

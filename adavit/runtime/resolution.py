@@ -18,6 +18,9 @@ SMALLEST_SIDE = 4
 LARGEST_SIDE = 1 << 13
 """The most, in pixels."""
 
+LARGEST_RESOLUTION = 1024
+"""The most that a run trains at."""
+
 
 class Resolution(Sides):
     """Height and width of images in pixels."""

@@ -65,7 +65,7 @@ def test_copies_in_a_file_that_stays_are_told(adavit: Adavit, photos: Path) -> N
     assert outcome.code == 0, outcome.err
     assert outcome.out.endswith(
         "Wrote 11 files to clean.zip; left out 5 copies, 0 that stand in several classes, 0 of one"
-        " colour, 1 that cannot be read.\n1 such image stays, in files that have others to train on.\n"
+        " colour, 1 that the set leaves out itself.\n1 such image stays, in files that have others to train on.\n"
     )
 
 

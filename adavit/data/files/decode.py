@@ -52,7 +52,8 @@ class Decoded:
         profile: Name of the colour profile it was converted from; None where nothing was converted.
         broken_profile: Whether it has a profile that cannot be used; its values are taken as sRGB.
         largest: Largest sample of grey or colour of an image of more than 8 bits, before scaling; None for others.
-        white: The sample that became 255 in it; None for others.
+        white: The sample that became 255 in it, or 0 where it is inverted; None for others.
+        inverted: Whether 0 is white in such an image.
         inside: Where it lies in what it was filled up to; None where it was not.
         discriminator_saw: What it says of the generator that drew it, see `adavit.runtime.drawn_images`.
     """
@@ -62,6 +63,7 @@ class Decoded:
     broken_profile: bool = False
     largest: int | None = None
     white: int | None = None
+    inverted: bool = False
     inside: Box | None = None
     discriminator_saw: tuple[str, ...] | None = None
 
@@ -141,7 +143,9 @@ def _decode(opened: OpenedImage, resolution: Resolution, white: int | None, fit:
     white = white or deep.white
     colour, alpha = resize_with_alpha(place.part, lambda box: deep.strip(box, white), place.size)
     finished = _finish(opened, _to_image(colour), alpha, place)
-    return dataclasses.replace(finished, largest=deep.largest(place.part), white=white)
+    return dataclasses.replace(
+        finished, largest=deep.largest(place.part), white=white, inverted=deep.inverted
+    )
 
 
 def _draft(image: Image.Image, resolution: Resolution) -> None:

@@ -20,4 +20,4 @@ def advice_on(workload: Workload) -> list[str]:
         chosen=workload.split.train,
     )
     quoted_path = quoted(str(config.data.source))
-    return advice(seen, quoted_path, conditional=config.data.cond)
+    return advice(seen, quoted_path, conditional=config.data.cond, has_files=bool(images.names))

@@ -41,7 +41,7 @@ def test_a_ground_behind_an_object_is_no_frame() -> None:
         30  # a square leaves the ground at one line, but not along the whole side
     )
     ground[:, 10:12, 22:28] = 30
-    assert may_be_framed(ground[None])[0]
+    assert may_be_framed(ground[None], np.arange(1))[0]
     assert find_frame(ground) is None
 
 
@@ -121,8 +121,34 @@ def test_every_framed_image_passes_the_quick_look_at_some_of_its_lines() -> None
     for index, depth in enumerate((1, 2, 3, 5, 8, 11, 14, 16)):
         framed[index, :, :depth] = framed[index, :, -depth:] = 255
         assert find_frame(framed[index]) is not None
-    assert may_be_framed(framed).all()
-    assert may_be_framed(framed[:, :, ::2, ::2]).all()
+    assert may_be_framed(framed, np.arange(8)).all()
+    assert may_be_framed(framed, np.arange(8), every=(2, 2)).all()
+
+
+@pytest.mark.parametrize("side", [64, 96, 128, 192, 256])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_frame_of_any_depth_passes_it(side: int, turned: bool) -> None:
+    every = side // 32
+    picture = np.random.default_rng(0).integers(0, 256, (3, side, side), dtype=np.uint8)
+    deepest = 0
+    for depth in range(1, side // 2):
+        framed = picture.copy()
+        framed[:, :depth] = framed[:, -depth:] = 0
+        framed = framed.swapaxes(1, 2) if turned else framed
+        if find_frame(framed) is not None:
+            deepest = depth
+            assert may_be_framed(framed[None], np.arange(1), every=(every, every))[0], depth
+    assert deepest == int(0.4 * side)
+
+
+def test_a_stray_pixel_of_a_strip_hides_it_at_no_place() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (3, 64, 64), dtype=np.uint8)
+    picture[:, :8] = picture[:, -8:] = 0
+    for column in range(64):
+        framed = picture.copy()
+        framed[:, 0, column] = framed[:, 4, column] = 255
+        assert find_frame(framed) is not None
+        assert may_be_framed(framed[None], np.arange(1), every=(2, 2))[0], column
 
 
 def test_images_of_a_few_pixels_are_looked_at_too() -> None:
@@ -131,6 +157,6 @@ def test_images_of_a_few_pixels_are_looked_at_too() -> None:
         for width in range(1, 9):
             few = random.integers(0, 2, (3, height, width), dtype=np.uint8) * 255
             few[:, 0] = few[:, -1] = few[:, :, 0] = few[:, :, -1] = 255
-            assert may_be_framed(few[None]).shape == (1,)
+            assert may_be_framed(few[None], np.arange(1)).shape == (1,)
             found = find_frame(few)
             assert found is None or min(height, width) > 4

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from adavit.curation.borders import Frame
 from adavit.curation.check import DataCheck
 from adavit.curation.check_page import build_page
 from adavit.curation.likeness import AlikePair
+from adavit.runtime.files import write_text
 from tests.adavit.curation.test_check import checked
 from tests.browser import MARKS, opened_browser, requested
 
@@ -34,6 +36,18 @@ def test_the_page_shows_what_was_found_and_asks_for_nothing(check: DataCheck) ->
 
 def test_the_page_says_at_which_size_frames_were_looked_for(check: DataCheck) -> None:
     assert "Images were looked at as 32x32 px" in build_page(check)
+
+
+def test_names_that_are_no_text_are_shown_escaped(check: DataCheck, tmp_path: Path) -> None:
+    seen = replace(check.seen, class_counts={"caf\udce9": 12, "tea": 9})
+    given = replace(
+        check, given="f\udcff", seen=replace(seen, frames={0: Frame((1, 1, 9, 9), (0,))})
+    )
+    write_text(tmp_path / "check.html", build_page(given))
+    page = (tmp_path / "check.html").read_text(encoding="utf-8")
+    assert "caf\\udce9" in page
+    assert "adavit data crop" in page
+    assert "f\\udcff" in page
 
 
 def test_mirrored_twins_are_shown_after_the_copies(check: DataCheck) -> None:

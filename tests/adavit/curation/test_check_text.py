@@ -115,6 +115,13 @@ def test_mirrored_twins_of_two_classes_are_told_and_called_no_copies(tmp_path: P
     ]
 
 
+def test_of_a_set_without_files_none_are_said_to_be_left_out(check: DataCheck) -> None:
+    for images, told in ((check.images, True), (replace(check.images, names=()), False)):
+        copies = dict(sections(replace(check, images=images)))["Copies"]
+        assert any("left without copies" in line for line in copies)
+        assert any("--write" in line for line in copies) == told
+
+
 def test_one_image_is_one(tmp_path: Path) -> None:
     for name in "ab":
         folder = tmp_path / "set" / name

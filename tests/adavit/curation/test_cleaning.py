@@ -50,7 +50,7 @@ def test_a_cleaned_folder_lacks_what_is_wrong_and_nothing_else(
 ) -> None:
     before = files_of(spoilt)
     made = cleaned(spoilt, tmp_path / "out")
-    assert made == Cleaned(files=15, copies=3, doubtful=2, blank=1, unreadable=1, staying=0)
+    assert made == Cleaned(files=15, copies=3, doubtful=2, blank=1, unread=1, staying=0)
     kept = files_of(tmp_path / "out")
     assert kept == {name: content for name, content in before.items() if name not in LEFT_OUT}
     assert files_of(spoilt) == before
@@ -63,7 +63,7 @@ def test_mirrored_twins_of_two_classes_are_two_things_and_stay(tmp_path: Path) -
     drawings |= {f"d/{index}.png": textured(index) for index in range(18, 24)}
     source = write_folder(tmp_path / "in", {name: encode(each) for name, each in drawings.items()})
     made = cleaned(source, tmp_path / "out")
-    assert made == Cleaned(files=36, copies=0, doubtful=0, blank=0, unreadable=0, staying=0)
+    assert made == Cleaned(files=36, copies=0, doubtful=0, blank=0, unread=0, staying=0)
 
 
 def test_of_a_picture_in_two_classes_the_mirrored_copies_of_one_are_cleaned_as_others(
@@ -147,7 +147,7 @@ def test_images_in_files_that_stay_are_not_told_to_be_left_out(tmp_path: Path) -
     (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
     made = cleaned(folder, tmp_path / "out", Reading(frames="all"))
     assert set(files_of(tmp_path / "out")) == {"scan.tif", *(f"{at}.png" for at in range(2, 7))}
-    assert made == Cleaned(files=6, copies=1, doubtful=0, blank=2, unreadable=1, staying=3)
+    assert made == Cleaned(files=6, copies=1, doubtful=0, blank=2, unread=1, staying=3)
 
 
 def test_a_page_that_cannot_be_read_stays_with_the_others(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_page_that_cannot_be_read_stays_with_the_others(tmp_path: Path) -> Non
     pages[1] = pages[1].convert("F")  # floating point, whose meaning is not defined
     pages[0].save(folder / "scan.tif", save_all=True, append_images=pages[1:])
     made = cleaned(folder, tmp_path / "out", Reading(frames="all"))
-    assert made == Cleaned(files=5, copies=0, doubtful=0, blank=0, unreadable=0, staying=1)
+    assert made == Cleaned(files=5, copies=0, doubtful=0, blank=0, unread=0, staying=1)
 
 
 def test_a_set_without_files_cannot_be_written(drawn_set: str, tmp_path: Path) -> None:
@@ -185,3 +185,25 @@ def test_a_file_that_can_no_longer_be_read_is_told() -> None:
     file: Any = SimpleNamespace(name="a/1.png", open=gone)
     with pytest.raises(RunError, match=r"a/1\.png was read before, but cannot be read \(Input"):
         _content(file)
+
+
+@pytest.mark.parametrize("out", ["cleaned", "cleaned.zip"])
+def test_a_file_of_a_folder_that_has_gone_is_told_and_not_the_place(
+    spoilt: Path, tmp_path: Path, out: str
+) -> None:
+    with open_set(str(spoilt), default_resolution_cap=32) as opened:
+        found = check_data(opened, str(spoilt), seed=0, console=SilentConsole())
+        (spoilt / "a/08.png").unlink()
+        with pytest.raises(RunError, match=r"a/08\.png was read before, but cannot be read \(No"):
+            write_cleaned(found, opened, tmp_path / out)
+    assert not (tmp_path / out).exists()
+
+
+def test_what_stands_in_a_set_twice_is_neither_unreadable_nor_said_to_stay(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for index in range(3):
+            archive.writestr(f"{index}.png", encode(textured(index)))
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("0.png", encode(textured(0)))
+    made = cleaned(tmp_path / "set.zip", tmp_path / "out")
+    assert made == Cleaned(files=3, copies=0, doubtful=0, blank=0, unread=1, staying=0)

@@ -18,7 +18,16 @@ def test_what_lies_between_the_sampled_pixels_is_seen(side: int, level: int) -> 
     images = np.full((3, 3, side, side), level, dtype=np.uint8)
     images[1, :, 33] = 255 - level  # a line
     images[2, :, 33:39, 33:39] = 255 - level  # a small thing
-    assert glance(images).blank == [0]
+    seen = glance(images)
+    assert (seen.blank, seen.dark) == ([0], [1, 2] if level == 0 else [])
+
+
+def test_light_between_the_sampled_pixels_is_seen() -> None:
+    chequered = np.indices((64, 64)).sum(axis=0) % 2 * 255
+    striped = np.arange(64)[None].repeat(64, axis=0) % 2 * 255
+    images = np.stack([chequered, striped]).astype(np.uint8)[:, None].repeat(3, axis=1)
+    seen = glance(images)
+    assert (seen.blank, seen.dark) == ([], [])
 
 
 def test_equal_blank_dark_and_framed_images_are_found_by_index() -> None:
@@ -160,3 +169,10 @@ def test_a_frame_is_looked_for_inside_of_what_an_image_was_filled_up_to(tmp_path
     at = images.names.index("landscape, above and below, 0.png")
     # 180x120 becomes 48x32, in the middle of 48x48; 15 of 120 rows become 4 of 32.
     assert seen.frames[at].box == (0, 8 + 4, 48, 40 - 4)
+
+
+def test_images_that_are_no_files_are_not_said_to_be_left_out() -> None:
+    seen = Glance(20, equal=[list(range(10))], blank=list(range(10, 20)))
+    lines = advice(seen, "cifar10", conditional=False, has_files=False)
+    assert len(lines) == 2
+    assert all(line.endswith("; adavit data check cifar10 names them.") for line in lines)

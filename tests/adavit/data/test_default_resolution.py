@@ -118,6 +118,8 @@ def test_the_sentence_says_what_was_resampled(
         ({(96, 64): 3, (90, 61): 2}, (24, 40), "cut to 3:5 (--resolution 32x48 leaves most whole)"),
         ({(96, 64): 2, (90, 61): 2}, (24, 40), "cut to 3:5, "),  # half is not most
         ({(97, 61): 9}, (24, 40), "cut to 3:5, "),  # no network has that shape
+        ({(96, 64): 9, (100, 64): 1}, (64, 96), "cut to 2:3, "),  # which is theirs
+        ({(1280, 768): 9}, (768, 1024), "cut to 3:4, "),  # theirs is larger than any run takes
         ({(4000, 3000): 9}, (32, 32), "centre squares, "),
     ],
 )

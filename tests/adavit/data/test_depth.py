@@ -43,3 +43,22 @@ def test_that_one_file_fills_its_bits_is_enough() -> None:
 def test_who_asked_for_the_white_of_the_set_is_not_told_to() -> None:
     (note,) = depth_of((3, 65535)).notes("set")
     assert "dark" not in note
+
+
+@pytest.mark.parametrize(
+    ("inverted", "white", "are"),
+    [
+        ((True, True), "black is 65,535 (--scale", "These images are bright: "),
+        ((True, False), "white (black in 1 of them) is 65,535", "are of little contrast: "),
+    ],
+)
+def test_where_0_is_white_what_is_dark_is_said_of_no_image(
+    inverted: tuple[bool, bool], white: str, are: str
+) -> None:
+    depth = Depth()
+    for each in inverted:
+        depth.add(Decoded(PLANES, largest=2999, white=65535, inverted=each))
+    (note,) = depth.notes("auto")
+    assert white in note
+    assert are in note
+    assert "dark" not in note
