@@ -123,6 +123,16 @@ def _reach_of_chance(real: int, generated: int) -> float:
     return STANDARD_ERRORS * math.sqrt((real + generated + 1) / (3 * real * generated))
 
 
+def _reach_of_chance_in_means(fewest: int) -> float:
+    """How many standard errors two means come apart as seldom as `STANDARD_ERRORS`, were these known.
+
+    They are estimated: Student's t, of one degree less than the smaller side has images (at most those of Welch 1947).
+    """
+    from scipy.special import ndtr, stdtrit  # for an inspection alone: it takes a while
+
+    return float(stdtrit(fewest - 1, ndtr(STANDARD_ERRORS))) if fewest > 1 else math.inf
+
+
 def overfitting_alarm(
     figures: LogitFigures,
     judge: str = "the discriminator",
@@ -136,7 +146,8 @@ def overfitting_alarm(
         remedy: What can be done beside more data and stronger augmentation.
     """
     gap = figures.heldout_gap_in_standard_errors
-    if not (figures.r_v > OVERFITTING and gap > STANDARD_ERRORS):
+    fewest = min(figures.count("training"), figures.count("heldout"))
+    if not (figures.r_v > OVERFITTING and gap > _reach_of_chance_in_means(fewest)):
         return []
     return [
         Alarm(

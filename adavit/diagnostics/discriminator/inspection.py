@@ -120,7 +120,8 @@ def inspect(inspection: OpenedInspection) -> dict[str, Any]:
             looks[kind] = replace(looks[kind], rollout=item.maps[:SHOWN])
             alarms += _on_side(kind, attention_alarms(item.attention, item.tokens), alarms)
         record |= _encoder_record(figures)
-        title = f"{run.name}: attention of {len(figures['generated'].maps)} images a side"
+        counts = [f"{len(item.maps):,} {kind}" for kind, item in figures.items()]
+        title = f"{run.name}: attention of {' and '.join(counts)} images"
         pictures["attention.png"] = draw_layers(figures, title)
         record |= _weights(discriminator, run.generator.image_channels, run.name, pictures)
     else:

@@ -169,7 +169,7 @@ def _panels(look: LookedAt, tops: Mapping[str, float]) -> dict[str, list[np.ndar
         ]
     panels["saliency"] = [_glow(to_top(light)) for light in look.saliency]
     for head, logits in look.places.items():
-        scaled = (0.5 + logits / (2 * max(tops[head], TINY))).numpy()
+        scaled = (0.5 + logits.double() / (2 * max(tops[head], TINY))).numpy()
         panels[head] = [
             over_grey(image, spread(light, image.shape[:2]), "RdBu")
             for image, light in zip(originals, scaled, strict=True)

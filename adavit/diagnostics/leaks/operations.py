@@ -17,6 +17,9 @@ from adavit.diagnostics.leaks.operation_names import check_operations, check_pre
 from adavit.errors import UserError, first_line
 from adavit.metrics import as_rgb
 
+PIXELS_PER_CALL = 1 << 21
+"""Of the images that go through a pipe or a probe at once, whose intermediate results take a dozen times as much."""
+
 REDRAWS = 16
 """Draws per image until an operation shows; a mirror shows in half of them, a quarter turn in 3 of 4."""
 
@@ -47,6 +50,12 @@ class Operation:
             Operated images, uint8 [B, C, H, W], and whether each was changed, bool [B]; an image
             that no draw of `REDRAWS` changed (a blank one) is returned as it is.
         """
+        rows = max(1, PIXELS_PER_CALL // (images.shape[-2] * images.shape[-1]))
+        parts = [self._applied(part, generator) for part in images.split(rows)]
+        operated, shown = zip(*parts, strict=True)
+        return torch.cat(operated), torch.cat(shown)
+
+    def _applied(self, images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         result, seen = images.clone(), as_rgb(images)
         waiting = torch.arange(len(images), device=images.device)
         for _ in range(REDRAWS):

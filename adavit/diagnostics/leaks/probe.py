@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from adavit.augment.devices import is_accelerator
 from adavit.data import images_to_float
-from adavit.diagnostics.leaks.operations import Operation
+from adavit.diagnostics.leaks.operations import PIXELS_PER_CALL, Operation
 from adavit.metrics import as_rgb
 from adavit.runtime.optimizers import PlainAdamW
 from adavit.runtime.randomness import generator_for, seed_for
@@ -25,7 +25,6 @@ DROPOUT = 0.2
 NOISE_STD = 0.02  # in pixel values of [-1, 1]; hides what no person sees
 VALIDATION_SHARE = 0.15
 CHANNELS = (32, 64, 96, 128)
-PIXELS_PER_CALL = 1 << 21
 
 
 class ProbeNetwork(nn.Module):

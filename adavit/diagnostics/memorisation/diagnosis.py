@@ -132,10 +132,10 @@ def memorisation(
             "held-out images are copies of training images",
         )
         console.note(f"{copies} and not compared.")
-    diagnosed = replace(diagnosed, unseen=never_seen)
-    if reach is not None:
-        reach.choose(never_seen)
+    diagnosed = replace(diagnosed, unseen=_one_of_each(never_seen, duplicates))
     sides = _sides(diagnosed, duplicates)
+    if reach is not None:
+        reach.choose(sides.training.indices.numpy(), diagnosed.unseen)
     names = image_names(diagnosed.real)
     record: dict[str, Any] = {
         "protocol": {
@@ -189,16 +189,19 @@ class _Sides:
     left_out: Tensor
 
 
+def _one_of_each(indices: np.ndarray, duplicates: Duplicates) -> np.ndarray:
+    """Indices [N] in their order, of exact copies the first alone: no two are independent."""
+    group_of = {index: group[0] for group in duplicates.exact for index in group}
+    firsts: dict[int, int] = {}
+    for index in indices.tolist():
+        firsts.setdefault(group_of.get(index, index), index)
+    return np.array(list(firsts.values()), dtype=np.int64)
+
+
 def _sides(diagnosed: DiagnosedImages, duplicates: Duplicates) -> _Sides:
     # A second copy of a training image changes no nearest image, but would put the percentile of the
     # leave-one-out distances at 0.
-    kept: list[int] = []
-    seen: set[int] = set()
-    group_of = {index: group[0] for group in duplicates.exact for index in group}
-    for index in diagnosed.train.tolist():
-        if group_of.get(index, index) not in seen:
-            seen.add(group_of.get(index, index))
-            kept.append(index)
+    kept = _one_of_each(diagnosed.train, duplicates)
     if len(kept) < 2:
         raise UserError(
             "the training images are all the same, expected at least 2 that differ. Name the images"
@@ -209,7 +212,7 @@ def _sides(diagnosed: DiagnosedImages, duplicates: Duplicates) -> _Sides:
     left_out = draw_indices(np.arange(len(kept)), LEAVE_ONE_OUT_LIMIT, seed, "leave one out")
     return _Sides(
         fakes=ChosenImages.of(diagnosed.fakes.numpy()),
-        training=ChosenImages.of(diagnosed.real.images, np.array(kept)),
+        training=ChosenImages.of(diagnosed.real.images, kept),
         heldout=ChosenImages.of(diagnosed.real.images, heldout),
         left_out=torch.from_numpy(left_out),
     )

@@ -15,6 +15,7 @@ from adavit.runtime.streams import for_terminal
 TILE_INCHES = 1.1
 TEXT_INCHES = 1.0
 HEADING_CHARACTERS = 44  # of a line of a heading, which may take two
+TITLE_CHARACTERS_PER_INCH, TITLE_LINE_INCHES = 11, 0.17
 CLOSE_COLOR, FAR_COLOR = "#b3261e", "#444444"
 
 
@@ -53,13 +54,22 @@ def draw_pairs(spaces: Mapping[str, Sequence[Pair]], title: str) -> bytes:
     """
     rows = max(len(pairs) for pairs in spaces.values())
     block = 2 * TILE_INCHES + TEXT_INCHES + 0.3
-    width, height = block * len(spaces) + 0.3, rows * (TILE_INCHES + 0.06) + 1.45
+    width = block * len(spaces) + 0.3
+    title_lines = textwrap.wrap(title, int(TITLE_CHARACTERS_PER_INCH * width)) or [""]
+    above = TITLE_LINE_INCHES * (len(title_lines) - 1)
+    height = rows * (TILE_INCHES + 0.06) + 1.45 + above
     figure = Figure(figsize=(width, height), facecolor="white")
     top = height - 0.25
     # As text, not as mathematics: names of files may hold a dollar sign.
     figure.text(
-        0.2 / width, top / height, for_terminal(title), fontsize=9, va="top", parse_math=False
+        0.2 / width,
+        top / height,
+        for_terminal("\n".join(title_lines)),
+        fontsize=9,
+        va="top",
+        parse_math=False,
     )
+    top -= above
     for column, (heading, pairs) in enumerate(spaces.items()):
         left = 0.2 + column * block
         lines = textwrap.fill(heading, HEADING_CHARACTERS)

@@ -61,25 +61,26 @@ class Reach:
         console: Console,
     ) -> None:
         self._stored = _generator_of(diagnosed, count)
-        seed = diagnosed.protocol["seed"]
-        self._train = draw_indices(diagnosed.train, count, seed, "projected training images")
-        self._count = count
-        self._seed, self._device, self._console = seed, device, console
+        self._count, self._seed = count, diagnosed.protocol["seed"]
+        self._device, self._console = device, console
         self._distance = choose_distance(
             self._stored, features, mean=mean, std=std, device=device, console=console
         )
         self._real = diagnosed.real
 
-    def choose(self, never_seen: np.ndarray) -> None:
-        """Draws the held-out images.
+    def choose(self, train: np.ndarray, never_seen: np.ndarray) -> None:
+        """Draws the images.
 
         Args:
-            never_seen: Indices of those that are no copies of training images.
+            train: Indices of training images, one of each that are copies of one another.
+            never_seen: Likewise of held-out ones, none of which is a copy of a training image.
 
         Raises:
             UserError: If there are too few.
         """
-        _check_count(self._count, "held-out", never_seen)
+        for what, indices in (("training", train), ("held-out", never_seen)):
+            _check_count(self._count, what, indices)
+        self._train = draw_indices(train, self._count, self._seed, "projected training images")
         self._unseen = draw_indices(
             never_seen, self._count, self._seed, "projected held-out images"
         )
@@ -187,6 +188,6 @@ def _check_count(count: int, what: str, indices: np.ndarray) -> None:
     if len(indices) < 2:
         raise UserError(
             f"--project is {count}, but there are {len(indices)} {what} images, expected at least 2 of training and"
-            " of held-out ones, copies of training images not counted. Leave --project out, or train with"
+            " of held-out ones, copies not counted. Leave --project out, or train with"
             " --val-fraction or --subset."
         )

@@ -26,7 +26,7 @@ def summarise_memorisation(record: dict[str, Any]) -> str:
         lines.append(
             f"  training images   median to the nearest other {space['leave_one_out_median']:.4g}"
         )
-        lines.append(f"  {_verdict(space)}")
+        lines.append(f"  {_verdict(space, record['duplicates'])}")
     if "projection" in record:
         lines += ["", *summarise_reach(record["projection"])]
     duplicates = record["duplicates"]
@@ -48,13 +48,17 @@ def _nearness(protocol: dict[str, Any]) -> str:
     return f"{100 - protocol['percentile']:g}% of the training images are"
 
 
-def _verdict(space: dict[str, Any]) -> str:
+def _verdict(space: dict[str, Any], duplicates: dict[str, Any]) -> str:
     more_often = "come close to training images more often than other real images do"
     if space["heldout"] is None:
-        return (
-            f"Whether they {more_often} cannot be told: no image was held out. A run with --val-fraction"
-            " holds some out."
-        )
+        untold, copies = f"Whether they {more_often} cannot be told", duplicates["heldout_copies"]
+        if copies:
+            held_out = counted(copies, "held-out image is a copy", "held-out images are copies")
+            return (
+                f"{untold}: {held_out} of training images, and there is no other. adavit data check with --write"
+                " makes a set without copies."
+            )
+        return f"{untold}: no image was held out. A run with --val-fraction holds some out."
     low, high = space["difference_interval"]
     if low > 0:
         return f"Generated images {more_often}."

@@ -93,6 +93,22 @@ def test_images_that_cannot_be_told_apart_are_not_taken_for_a_loss(
     assert alarms < 3
 
 
+@pytest.mark.parametrize("heldout", [2, 4, 5, 10, 100])
+def test_held_out_images_that_cannot_be_told_from_training_images_are_no_sign_of_overfitting(
+    heldout: int,
+) -> None:
+    stream = torch.Generator().manual_seed(heldout)
+    alarms = 0
+    for _ in range(300):
+        sides = {
+            "training": torch.randn(95, generator=stream),
+            "heldout": torch.randn(heldout, generator=stream),
+            "generated": torch.randn(500, generator=stream) - 0.5,
+        }
+        alarms += len(overfitting_alarm(LogitFigures(sides)))
+    assert alarms < 3
+
+
 def test_the_limit_of_losing_is_three_standard_errors_of_a_thousand_images() -> None:
     images = 1000
     error = 2 * math.sqrt((2 * images + 1) / (12 * images**2))

@@ -114,6 +114,17 @@ def test_places_taken_for_real_are_blue_and_those_taken_for_generated_red() -> N
     assert red[0] > 1.5 * red[2]
 
 
+def test_a_head_that_takes_nothing_for_anything_is_white() -> None:
+    look = LookedAt(
+        -torch.ones(1, 3, 4, 4),
+        torch.zeros(1),
+        torch.zeros(1, 4, 4),
+        places={"fine": torch.zeros(1, 2, 2)},
+    )
+    (tile,) = _panels(look, {"fine": 0.0})["fine"]
+    np.testing.assert_allclose(tile, 0.6 * 247, atol=1)
+
+
 @pytest.mark.parametrize(("size", "inches"), [((8, 8), 1.0), ((4, 8), 0.5), ((12, 8), 1.5)])
 def test_rows_are_as_tall_as_images_of_one_inch(size: tuple[int, int], inches: float) -> None:
     def drawn(count: int) -> Image.Image:

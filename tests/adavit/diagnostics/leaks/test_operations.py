@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from adavit.augment.settings import OPERATIONS
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
 from adavit.data import images_to_float, images_to_uint8
+from adavit.diagnostics.leaks import operations
 from adavit.diagnostics.leaks.operations import (
     Operation,
     operations_by_name,
@@ -35,6 +38,22 @@ def test_a_mirror_always_mirrors() -> None:
     assert torch.equal(operated, images.flip(-1))
     assert shown.all()
     assert torch.equal(images, before)
+
+
+def test_so_many_pixels_as_fit_are_changed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    images, sizes = random_images(40), []
+    mirror = operation("xflip")
+    monkeypatch.setattr(operations, "PIXELS_PER_CALL", 7 * images[0, 0].numel() + 1)
+
+    def noted(images: torch.Tensor, **arguments: Any) -> torch.Tensor:
+        sizes.append(len(images))
+        return mirror.pipe(images, **arguments)
+
+    pipe: Any = noted
+    operated, shown = Operation("xflip", pipe).apply(images, stream())
+    assert torch.equal(operated, images.flip(-1))
+    assert shown.all()
+    assert max(sizes) == 7
 
 
 def test_quarter_turns_are_never_by_none_and_the_others_are_equally_likely() -> None:

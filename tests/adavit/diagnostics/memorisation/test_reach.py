@@ -81,15 +81,33 @@ def test_images_that_the_generator_holds_are_reached_better(
         stored=stored,
     )
     found = Reach(images, 9, None, device=torch.device("cpu"), console=SilentConsole())
-    found.choose(np.arange(4))
+    found.choose(images.train, np.arange(4))
     compared = found.compare()
-    with pytest.raises(
-        UserError, match=r"there are 1 held-out images, .* copies of training images not"
-    ):
-        found.choose(np.arange(1))
+    with pytest.raises(UserError, match=r"there are 1 held-out images, .* copies not counted"):
+        found.choose(images.train, np.arange(1))
+    with pytest.raises(UserError, match=r"there are 1 training images, .* copies not counted"):
+        found.choose(images.train[:1], np.arange(4))
     assert compared["interval"][0] > 0
     assert compared["training"]["mean"] < 0.5 * compared["heldout"]["mean"]
     assert (compared["training"]["images"], compared["heldout"]["images"]) == (5, 4)
+
+
+def test_of_copies_one_is_searched_for(
+    run_of: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reach, "STEPS", 2)
+    images, sides = random_images(40), {}
+    for name in ("all different", "with copies"):  # which the split does not look at
+        data = write_images(tmp_path / name, images)
+        run = run_of(data, tmp_path / f"run of {name}", {"metrics": {"names": []}})
+        opened = open_diagnosis(str(run), data=str(data), out=tmp_path / "out", fakes=8)
+        record = memorisation(opened, extractor="random", project=40)
+        sides[name] = [record["projection"][side]["images"] for side in ("training", "heldout")]
+        assert record["protocol"]["n_heldout"] == sides[name][1]
+        for indices in (opened.images.train, opened.images.unseen):
+            images[indices[1]] = images[indices[0]]
+    train, heldout = len(opened.images.train), len(opened.images.unseen)
+    assert sides == {"all different": [train, heldout], "with copies": [train - 1, heldout - 1]}
 
 
 def test_images_of_a_run_are_searched_for_and_others_refused(

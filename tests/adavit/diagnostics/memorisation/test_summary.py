@@ -47,6 +47,14 @@ def test_the_verdict_is_that_of_the_interval_of_the_difference(
     assert words in text
 
 
+def test_where_all_that_was_held_out_are_copies_it_is_not_said_that_nothing_was() -> None:
+    record = _record(features=_space((2, 100), None))
+    record["duplicates"]["heldout_copies"] = 4
+    text = summarise_memorisation(record)
+    assert "cannot be told: 4 held-out images are copies of training images" in text
+    assert "--val-fraction" not in text
+
+
 @pytest.mark.parametrize("held_out", [0, 5, 40])
 def test_new_images_are_seldom_taken_for_copies(held_out: int) -> None:
     random, accused, trials = np.random.default_rng(held_out), 0, 60
@@ -87,6 +95,7 @@ def _record(**spaces: dict[str, Any]) -> dict[str, Any]:
             "exact_copies": 1,
             "near_pairs": 2,
             "flips_considered": True,
+            "heldout_copies": 0,
         },
     }
 
