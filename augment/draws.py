@@ -208,7 +208,7 @@ class QuantileDraws:
 
     def strengths(self, multipliers: Tensor) -> Tensor:
         """Those of p = 1. See `Draws.strengths`."""
-        return multipliers
+        return multipliers.to(self.device)
 
     def uniform(self, count: int) -> Tensor:
         """See `Draws.uniform`."""

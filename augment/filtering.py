@@ -79,7 +79,7 @@ class Filtering(Group):
             Taps [B, 43], symmetric, in the dtype of `gains_log2`.
         """
         gains = band_gains(gains_log2)
-        bank = self._bank_bits.view(torch.float32).to(gains.dtype).sum(0)
+        bank = self._bank_bits.view(torch.float32).to(gains).sum(0)
         # Not a matrix product: with TF32 allowed it would round the taps to 10 bits.
         left = (gains[:, :, None] * bank).sum(1)
         return torch.cat((left, left[:, :-1].flip(1)), dim=1)

@@ -28,7 +28,7 @@ class ResNetConfig(ConfigModel):
     CIFAR-10 StyleGAN2-ADA takes plain. auto: residual, or that of a network that training.transfer names as a file."""
     channel_base: int = auto(ge=1, le=MOST)
     """Channels at resolution r are min(channel_base / r, channel_max). auto: 16384, from 512 px on 32768; on a
-    CPU 16 * resolution."""
+    CPU 16 times the largest 4 * 2^k that doubles as often as the sides (2048 at 128 and 192 px)."""
     channel_max: int = auto(ge=1, le=LARGEST_WIDTH)
     """Most channels at any resolution. auto: 512, on a CPU 64."""
     minibatch_std_group: int = auto(ge=0, le=MOST)
@@ -58,8 +58,8 @@ class ViTConfig(ConfigModel):
     kind: Literal["vit"] = "vit"
     patch: ImagePatch = auto()
     """Side of a square patch in pixels, or height x width as 3x5; divides the resolution. HxW gives oblong images a
-    grid of patches of another shape: of 24x40 px 3x5 makes 8x8 patches, 4 makes 6x10. auto: resolution / 8, from
-    128 px on an accelerator / 16."""
+    grid of patches of another shape: of 24x40 px 3x5 makes 8x8 patches, 4 makes 6x10. auto: an eighth of
+    the 4 * 2^k that doubles as often as the sides (16 px at 128 and 192 px), from 128 px on an accelerator half."""
     width: int = auto(ge=8, le=LARGEST_WIDTH)
     """Dimensions of a token; a multiple of heads. auto: 384, on a CPU 192; from torchvision's weights 768."""
     depth: int = auto(ge=1, le=MOST_LAYERS)

@@ -18,7 +18,7 @@ class FeaturesConfig(ConfigModel):
     timm:NAME (needs adavit[timm]), whose published weights are downloaded, or with :FILE behind it, a state dict or
     safetensors. Figures in related features flatter what it teaches. None: no such critic."""
     side: int = auto(ge=16, le=1024)
-    """Side in pixels of the images that the network sees. auto: 64, from 128 px on the resolution, at most 224; for a
+    """Side in pixels of the images that the network sees. auto: 64, from 128 px on 128, from 256 px on 224; for a
     transformer the next multiple of its patches, four or more a side."""
     maps: int = Field(2, ge=1, le=8)
     """Maps of features that are judged, from the finest on; of a transformer after blocks that are evenly spread."""

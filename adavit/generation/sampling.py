@@ -142,13 +142,16 @@ def draw_in_parts(
 def share_of_batches(count: int, *, rank: int, size: int) -> range:
     """Numbers of the neighbouring batches that one of several processes draws, about equally many each.
 
+    The first process has one at least, as where it alone is there, to find out what the others would take.
+
     Args:
         count: Images of all of them.
         rank: Number of the process.
         size: How many there are.
     """
     batches = -(-count // BATCH)
-    return range(rank * batches // size, (rank + 1) * batches // size)
+    first, end = (-(-number * batches // size) for number in (rank, rank + 1))
+    return range(first, end)
 
 
 @torch.no_grad()

@@ -13,6 +13,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from adavit.runtime.device_failure import is_device_failure
+from adavit.runtime.exhaustion import is_out_of_memory
+
 
 class OutOfReach(Exception):
     """Another process did not take part in what all do together; `adavit.runtime.peers` finds out why."""
@@ -28,6 +31,8 @@ def _with_others(told: Callable[P, T]) -> Callable[P, T]:
         try:
             return told(*arguments, **named)
         except RuntimeError as error:
+            if is_out_of_memory(error) or is_device_failure(error):
+                raise  # what happened here, which the others are told
             raise OutOfReach(str(error)) from error
 
     return reached

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from adavit.runs.reading import number
 from adavit.runtime.files import write_json
+from adavit.runtime.place import Place
 from adavit.runtime.time_spans import seconds_in, span
 from adavit.runtime.wording import duration
 from adavit.training.film import MOST_FRAMES
@@ -120,7 +121,7 @@ class BudgetClock(Clock):
         """See `Clock`."""
         if self._file is not None:
             used = {"used_s": round(self.used, 3), "ended": self._has_ended}
-            known = {"budget": self._budget, **used}
+            known = {"budget": self._budget, "launch": Place.here().launch, **used}
             write_json(self._file, {**known, "measured": asdict(self._costs)})
 
     def stepped(self, seconds: float) -> None:

@@ -57,8 +57,9 @@ class ContinuedBudget:
                 " its length stays, and a budget may end it sooner. Leave --budget or --kimg out."
             )
         ends = kimg != AUTO and "budget" not in (given.get("run") or {})
-        begun = place.attempt > 0 and read_json(directory.budget).get("budget") == budget
-        is_new = budget is not None and not begun
+        known = read_json(directory.budget)
+        begun = (known.get("budget"), known.get("launch")) == (budget, place.launch)
+        is_new = budget is not None and not (place.attempt > 0 and begun)
         return cls([*layers, {"run": {"budget": None}}] if ends else layers, is_new)
 
     def used_s(self, directory: RunDirectory) -> float:

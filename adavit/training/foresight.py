@@ -11,7 +11,7 @@ import torch
 from adavit.augment.devices import is_accelerator
 from adavit.config.auto import RunFacts
 from adavit.config.run import ResolvedConfig, RunConfig
-from adavit.data import load_images, split_images
+from adavit.data import load_images
 from adavit.features.discriminator import ProjectedDiscriminator
 from adavit.generation.sampling import BATCH, draw_in_parts
 from adavit.metrics import FeatureExtractor
@@ -28,17 +28,17 @@ from adavit.training.start.imagined_step import ImaginedStep
 from adavit.training.start.live_bytes import LiveBytes
 from adavit.training.start.memory_choice import held_before
 from adavit.training.start.resident import told_of_absent
+from adavit.training.start.settled import settled, split_of_run, tell_of_settings
 from adavit.training.start.stored_settings import config_text
 from adavit.training.start.without_content import tensors_of, without_content
 from adavit.training.start.workload import (
     Workload,
     image_arguments,
-    settled,
     total_images,
     with_evaluators,
 )
 from adavit.training.step.adversarial_step import AdversarialStep
-from adavit.training.step.reduction import OF_ONE_PROCESS, Reduction
+from adavit.training.step.reduction import Reduction
 
 ASSUMED = (
     "There is no CUDA device here: settings are those for one of the Ampere generation or newer (bf16), and no time is"
@@ -100,16 +100,9 @@ def imagined_workload(config: RunConfig, console: Console, processes: int = 1) -
     Raises:
         UserError: Likewise.
     """
-    device, data = torch.device("cuda"), config.data
-    images = load_images(data.source, **image_arguments(config, device))
-    for note in images.notes:
-        console.note(note)
-    split = split_images(
-        len(images.images),
-        subset=data.subset,
-        heldout_fraction=data.val_fraction,
-        seed=config.run.seed,
-    )
+    device = torch.device("cuda")
+    images = load_images(config.data.source, **image_arguments(config, device))
+    split = split_of_run(config, images, console)
     facts = RunFacts(
         images.resolution,
         len(split.train),
@@ -118,6 +111,7 @@ def imagined_workload(config: RunConfig, console: Console, processes: int = 1) -
         processes=processes,
     )
     resolved = settled(config, facts, device, console)
+    tell_of_settings(resolved, images, split, console)
     workload = Workload(resolved, images, split, torch.device("cpu"))
     for line in advice_on(workload):
         console.note(line)
@@ -200,14 +194,23 @@ def message_lines(world: ImaginedWorld, steps: int) -> list[str]:
     ]
 
 
-def foreseen_lines(workload: Workload, imagined: ImaginedStep | None = None) -> list[str]:
+def imagined_step(workload: Workload, processes: int) -> ImaginedStep:
+    """A step of a run without content, as the first of some processes takes it.
+
+    Args:
+        workload: Of the run.
+        processes: That share each batch.
+    """
+    return _imagined(workload, shared_reduction(workload, ImaginedWorld(processes)))
+
+
+def foreseen_lines(workload: Workload, imagined: ImaginedStep) -> list[str]:
     """What a run will take, for people.
 
     Args:
         workload: Its device need not be there.
-        imagined: Of it; None makes one.
+        imagined: Of it.
     """
-    imagined = imagined or _imagined(workload)
     config, device = workload.config, workload.device
     step = imagined.of(0)
     before = held_before(device)
@@ -316,7 +319,7 @@ def kinds_of_steps(step: AdversarialStep) -> list[tuple[int, int]]:
     return sorted((first % cycle, count) for first, count in counts.items())
 
 
-def _imagined(workload: Workload, reduction: Reduction = OF_ONE_PROCESS) -> ImaginedStep:
+def _imagined(workload: Workload, reduction: Reduction) -> ImaginedStep:
     return ImaginedStep(
         workload.config,
         image_channels=workload.image_set.channels,

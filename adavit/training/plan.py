@@ -12,6 +12,7 @@ from adavit.augment.devices import is_accelerator
 from adavit.config.run import RunConfig
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.console import Console
+from adavit.runtime.determinism import in_fixed_order
 from adavit.runtime.devices import choose_device, is_here
 from adavit.runtime.imagined_world import ImaginedWorld
 from adavit.runtime.launch import cores
@@ -24,6 +25,7 @@ from adavit.training.foresight import (
     describe_elsewhere,
     foreseen_lines,
     image_lines,
+    imagined_step,
     kinds_of_steps,
     message_lines,
     network_lines,
@@ -68,9 +70,13 @@ def describe_plan(
     ProcessGroup(world, last).take_device(choose_device(config.run.device))
     workload = start.prepare(config, console, processes=processes)
     reduction, last_lines = shared_reduction(workload, world), []
-    asked = start.noted_in(config)
+    asked, rehearsed = start.noted_in(config), ""
     if asked.run.budget is not None:
-        fitted = fit_budget(asked, workload, start, reduction, began)
+        # Of other processes than those whose messages are counted below.
+        apart = shared_reduction(workload, ImaginedWorld(processes))
+        with _share_of_cores(processes):
+            fitted = fit_budget(asked, workload, start, apart, began)
+        rehearsed = ", and of what the budget was tried with"
         workload, last_lines = fitted.workload, [f"budget          {fitted.plan.told}"]
         if fitted.may_be_faster:
             last_lines.append("compiling       tried when it trains, and taken if steps are faster")
@@ -93,9 +99,9 @@ def describe_plan(
         alone = " on one of them, while the others stood still and no message took time"
     lines = [
         *network_lines(workload, step),
-        *foreseen_lines(workload),
+        *foreseen_lines(workload, imagined_step(workload, processes)),
         *image_lines(Residence.of(workload).told(), workload, processes),
-        _memory_line(peak_bytes(device), f"{steps_taken} steps, measured now{of_each}"),
+        _memory_line(peak_bytes(device), f"{steps_taken} steps, measured now{of_each}{rehearsed}"),
         *message_lines(world, steps_taken),
         f"speed           {rate:8.0f} images/s, measured now{alone}",
         (
@@ -126,7 +132,8 @@ def seconds_per_step(
     if step is None:
         shared = shared_reduction(workload, ImaginedWorld(processes))
         step = build_step(workload, reduction=shared)
-    with _share_of_cores(step.reduction.world.size):
+    fixed = in_fixed_order(workload.config.training.deterministic)
+    with _share_of_cores(step.reduction.world.size), fixed:
         return _seconds_per_step(workload, step)
 
 

@@ -165,7 +165,7 @@ class Snapshots:
             remove_file(self._directory.best_generator)
             remove_file(self._directory.sound_checkpoint)
         for kimg, path in self._directory.kept_generators().items():
-            if 1000 * kimg > images:
+            if round(1000 * kimg) > images:  # 1000 * 32.112 is above 32112
                 remove_file(path)
         return notes
 

@@ -203,6 +203,8 @@ def plan_time(
         count, fakes = _evaluations(room, costs, fakes, may_shrink=is_open["metrics.fakes"])
         if not count and not is_open["metrics"]:
             count = 1
+            if is_open["metrics.fakes"]:
+                fakes = min(fakes, FEWEST_FAKES)
     costs = costs.of_fakes(metrics.fakes, fakes) if count else replace(costs, evaluation_s=0.0)
 
     # Grids and checkpoints come with evaluations, with each, every second, third, ...: what is set aside before a

@@ -103,6 +103,13 @@ def test_quantiles_are_those_of_the_published_convention() -> None:
     assert not second.any()
 
 
+def test_strengths_are_on_the_device_of_the_draws() -> None:
+    there = torch.device("meta")
+    random = RandomDraws(2, torch.ones((), device=there), device=there)
+    for draws in (QuantileDraws(2, 0.5, device=there), random):
+        assert draws.strengths(torch.ones(3)).device == there
+
+
 def test_the_field_of_the_deterministic_mode_is_random_from_the_generator() -> None:
     fields = [
         QuantileDraws(

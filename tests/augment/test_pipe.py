@@ -122,3 +122,10 @@ def test_draws_are_of_the_mode_that_is_asked_for() -> None:
     pipe, device = Shift(), torch.device("cpu")
     assert isinstance(pipe._draws(2, device, 0.5, None), QuantileDraws)
     assert isinstance(pipe._draws(2, device, None, None), RandomDraws)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("quantile", [None, 0.5])
+def test_images_may_be_on_another_device_than_the_pipe(preset: str, quantile: float | None) -> None:
+    there = torch.empty(2, 3, 32, 32, device="meta")  # which mixes with no other either
+    assert make_pipe(preset)(there, quantile=quantile).device == there.device

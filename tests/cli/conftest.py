@@ -73,4 +73,4 @@ def pictures(tmp_path: Path) -> Path:
 @pytest.fixture
 def unforeseen(monkeypatch: pytest.MonkeyPatch) -> None:
     """A plan without what is foreseen, which takes a second or two."""
-    monkeypatch.setattr("adavit.training.plan.foreseen_lines", lambda _: [])
+    monkeypatch.setattr("adavit.training.plan.foreseen_lines", lambda *_: [])

@@ -17,11 +17,13 @@ from adavit.config.run import ResolvedConfig
 from adavit.config.section import MOST
 from adavit.errors import RunError
 from adavit.models.published_vit import PATCH
+from adavit.runtime.imagined_world import ImaginedWorld
 from adavit.runtime.memory import free_bytes
 from adavit.runtime.place import Place
 from adavit.runtime.resolution import Resolution
 from adavit.runtime.wording import size
 from adavit.training.start.imagined_step import ImaginedStep
+from adavit.training.step.reduction import reduction_of
 
 CPU = torch.device("cpu")
 
@@ -100,7 +102,7 @@ def most_bytes(config: ResolvedConfig) -> int:
     return NEAR * least_bytes(config) + _most_for_frozen(config)
 
 
-def counted_bytes(config: ResolvedConfig, device: torch.device = CPU) -> int:
+def counted_bytes(config: ResolvedConfig, device: torch.device = CPU, processes: int = 1) -> int:
     """Bytes that one step holds at the same time, counted; not compiled.
 
     It is a step in which all is due that is due at times, such as R1.
@@ -108,12 +110,18 @@ def counted_bytes(config: ResolvedConfig, device: torch.device = CPU) -> int:
     Args:
         config: Of the run.
         device: Where it trains, which decides on its terms; it need not be there.
+        processes: That share each batch, of which it is the step of one.
 
     Raises:
         RuntimeError: If the networks are larger than torch can name.
+        UserError: If so many cannot share it.
         ValueError: If the settings make no network.
     """
-    return ImaginedStep(config, device=device).of(0).peak
+    training, world = config.training, ImaginedWorld(processes)
+    reduction = reduction_of(
+        world, batch=training.batch, microbatch=training.microbatch, fast=training.fast_reduce
+    )
+    return ImaginedStep(config, reduction=reduction, device=device).of(0).peak
 
 
 def taken_bytes(counted: int, config: ResolvedConfig, device: torch.device) -> int:
@@ -129,18 +137,20 @@ def taken_bytes(counted: int, config: ResolvedConfig, device: torch.device) -> i
     return int(OVERHEAD[config.training.precision] * counted) + CODE[config.discriminator.kind]
 
 
-def expected_bytes(config: ResolvedConfig, device: torch.device = CPU) -> int:
+def expected_bytes(config: ResolvedConfig, device: torch.device = CPU, processes: int = 1) -> int:
     """Bytes that such steps take, about.
 
     Args:
         config: Of the run.
         device: As for `taken_bytes`.
+        processes: As for `counted_bytes`.
 
     Raises:
         RuntimeError: As `counted_bytes`.
+        UserError: Likewise.
         ValueError: Likewise.
     """
-    return taken_bytes(counted_bytes(config, device), config, device)
+    return taken_bytes(counted_bytes(config, device, processes), config, device)
 
 
 def features_bytes(config: ResolvedConfig, device: torch.device = CPU) -> int:
@@ -205,7 +215,7 @@ def check_memory(config: ResolvedConfig, device: torch.device, processes: int = 
     Args:
         config: Of the run.
         device: Where it trains.
-        processes: That are to share this machine, where they are not there yet.
+        processes: That share each batch, and this machine where they are not there yet.
 
     Raises:
         StepTooLarge: If a step needs more memory than there is.
@@ -220,7 +230,7 @@ def check_memory(config: ResolvedConfig, device: torch.device, processes: int = 
     if not config.training.compile and needed <= HOPELESS * free:
         # Settings that make no network are named where it is built.
         with contextlib.suppress(RuntimeError, ValueError):
-            needed, qualifier = expected_bytes(config, device), "about"
+            needed, qualifier = expected_bytes(config, device, processes), "about"
             certain = max(certain, int(CERTAIN * needed))
     if certain <= free:
         return

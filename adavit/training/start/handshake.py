@@ -17,8 +17,7 @@ from adavit.runtime.process_group import ProcessGroup
 from adavit.runtime.wording import counted
 from adavit.runtime.world import World
 from adavit.training.start.workload import Workload
-from adavit.training.step.reduction import OF_ONE_PROCESS, Fast, InOrder, Reduction
-from adavit.training.step.slices import Slices
+from adavit.training.step.reduction import Reduction, reduction_of
 
 MAY_DIFFER = {
     # Where things lie on each machine; their content counts instead.
@@ -120,8 +119,7 @@ def shared_reduction(workload: Workload, world: World) -> Reduction:
     Raises:
         UserError: If they cannot share it evenly.
     """
-    if world.size == 1:
-        return OF_ONE_PROCESS
     training = workload.config.training
-    Slices.of(training.batch, training.microbatch, world)
-    return (Fast if training.fast_reduce else InOrder)(world)
+    return reduction_of(
+        world, batch=training.batch, microbatch=training.microbatch, fast=training.fast_reduce
+    )

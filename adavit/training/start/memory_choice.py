@@ -62,7 +62,7 @@ def within_memory(
     needs = {}
     # Each is counted, from the largest on: what is needed need not fall, as of smaller slices more sums are held.
     for chosen in choices:
-        needed = before + expected_bytes(chosen, device)
+        needed = before + expected_bytes(chosen, device, processes)
         if needed <= room:
             break
         needs[needed] = chosen.training.images_at_a_time

@@ -15,34 +15,26 @@ from pydantic import ValidationError
 from adavit.augment.devices import is_accelerator
 from adavit.build.networks import generator_arguments
 from adavit.config.auto import RunFacts, resolve, why_no_quarter_turns, why_precision
-from adavit.config.mistakes import explain
-from adavit.config.plausibility import absurd_settings
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.config.training import TrainingConfig
-from adavit.data import ImageSet, Split, draw_evenly, load_images, split_images
+from adavit.data import ImageSet, Split, draw_evenly, load_images
 from adavit.data.dataset import LoadArguments
 from adavit.errors import UserError
 from adavit.evaluation.evaluator import Evaluator
 from adavit.evaluation.run_images import reading_of
-from adavit.features.background import CAUTION_WITH_ALPHA
 from adavit.runtime.console import Console
 from adavit.runtime.devices import choose_device, crowding, has_bf16, keep_freed_memory
 from adavit.runtime.resolution import SMALLEST_SIDE, Resolution
-from adavit.runtime.wording import counted
 from adavit.training.start.compilation import compilation_note
 from adavit.training.start.effort import slow_step
 from adavit.training.start.evaluators import build_evaluators
 from adavit.training.start.footprint import check_memory
-from adavit.training.start.heldout import heldout_note
-from adavit.training.start.memory_choice import within_memory
+from adavit.training.start.settled import settled, split_of_run, tell_of_settings
 
 DEFAULT_RESOLUTION_CAP = {"cpu": 32}
 """Side of the largest square that is chosen unasked, by device; elsewhere 256."""
 
 _LEAST = Resolution(SMALLEST_SIDE, SMALLEST_SIDE)
-
-FEW_IMAGES = 100
-"""Below it a run is warned of; published few-shot sets begin there."""
 
 
 @dataclass(frozen=True)
@@ -180,32 +172,9 @@ def load_workload(
         keep_freed_memory()
     if crowded := crowding(device):
         console.note(crowded)
-    data = config.data
     load = load or partial(load_run_images, processes=processes)
     images = load(config, device, console)
-    for note in images.notes:
-        console.note(note)
-    if data.cond and images.labels is None:
-        raise UserError(
-            f"data.cond is on, but {data.source!r} has no classes; expected sub-folders or a"
-            " dataset.json with labels. Leave --cond out, or sort the images into one folder per"
-            " class."
-        )
-    split = split_images(
-        len(images.images),
-        subset=data.subset,
-        heldout_fraction=data.val_fraction,
-        seed=config.run.seed,
-    )
-    console.note(
-        f"Training on {counted(len(split.train), 'image', 'images')}{', doubled by flips' if data.mirror else ''};"
-        f" {len(split.heldout):,} held out."
-    )
-    if len(split.train) < FEW_IMAGES:
-        console.note(
-            f"Warning: {counted(len(split.train), 'image is', 'images are')} little to learn from:"
-            f" the networks will learn them by heart. Give at least {FEW_IMAGES}."
-        )
+    split = split_of_run(config, images, console)
     facts = _facts(images, split, device, processes)
     if config.given("training.precision") is None and (why := why_precision(facts)):
         console.note(why)
@@ -216,40 +185,10 @@ def load_workload(
     compiling = compilation_note(resolved.training.compile)
     if compiling is not None:
         console.note(compiling)
-    warnings = absurd_settings(resolved)
+    tell_of_settings(resolved, images, split, console)
     if (slow := slow_step(resolved, device)) is not None:
-        warnings.append(slow)
-    if resolved.features.network is not None and images.channels == 4:
-        warnings.append(CAUTION_WITH_ALPHA)
-    for sentence in warnings:
-        console.note(f"Warning: {sentence}")
-    if (untold := heldout_note(resolved, split, len(images.images))) is not None:
-        console.note(untold)
+        console.note(f"Warning: {slow}")
     return Workload(resolved, images, split, device)
-
-
-def settled(
-    config: RunConfig, facts: RunFacts, device: torch.device, console: Console
-) -> ResolvedConfig:
-    """The settings of a run, with the microbatch that its memory allows.
-
-    Args:
-        config: As for `prepare`.
-        facts: Of the data and the device.
-        device: Where it trains; it need not be there.
-        console: Told of the microbatch.
-
-    Raises:
-        UserError: If settings do not go together, or no microbatch fits.
-    """
-    try:
-        resolved = resolve(config, facts)
-    except ValidationError as error:
-        raise UserError("\n".join(explain(error, config.as_dict()))) from None
-    if config.run.memory is not None:
-        resolved, told = within_memory(config, resolved, device, facts.processes)
-        console.note(told)
-    return resolved
 
 
 def facts_of(workload: Workload) -> RunFacts:
@@ -273,6 +212,8 @@ def _foresee_memory(config: RunConfig, device: torch.device, processes: int) -> 
     Raises:
         RunError: As `check_memory`.
     """
+    if config.run.memory is not None:  # which is yet to choose how much is calculated at a time
+        return
     resolution = config.given("data.resolution") or _LEAST
     facts = RunFacts(
         resolution,

@@ -78,6 +78,24 @@ OF_ONE_PROCESS = InOrder(ALONE)
 """That of a run of one process."""
 
 
+def reduction_of(world: World, *, batch: int, microbatch: int | None, fast: bool) -> Reduction:
+    """How processes share a batch.
+
+    Args:
+        world: They.
+        batch: Real images of a step.
+        microbatch: Of a slice; None is all that a process has.
+        fast: Whether in whatever order is fastest.
+
+    Raises:
+        UserError: If they cannot share it evenly.
+    """
+    if world.size == 1:
+        return OF_ONE_PROCESS
+    Slices.of(batch, microbatch, world)
+    return (Fast if fast else InOrder)(world)
+
+
 class _WhereTheyAre:
     """Backward passes add to what there is by themselves."""
 

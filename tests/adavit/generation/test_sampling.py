@@ -74,6 +74,7 @@ def test_each_batch_is_drawn_by_one_process(count: int, size: int) -> None:
     shares = [share_of_batches(count, rank=rank, size=size) for rank in range(size)]
     assert [number for share in shares for number in share] == list(range(math.ceil(count / 64)))
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
+    assert len(shares[0]) >= 1
 
 
 @pytest.mark.parametrize("truncation", [1.0, 0.7])

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 import torch
 
-from adavit.runtime.world import Alone, World, joined, rows_of_all
+from adavit.runtime import world as runtime_world
+from adavit.runtime.world import Alone, OutOfReach, Together, World, joined, rows_of_all
+from tests.adavit.runtime.test_device_failure import LOST
 from tests.processes import together
 
 
@@ -70,3 +72,24 @@ def test_a_process_alone_hears_itself() -> None:
     assert told["joined"][0].tolist() == [[0.5, -1.0]]
     assert told["exchanged"].tolist() == [[0, 1], [2, 3]]
     assert told["told"] == {"p": 0.25, "who": 0}
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 64.00 MiB"), None),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:121] can't allocate memory"), None),
+        *((error, None) for error in LOST),
+        (RuntimeError("Connection closed by peer [127.0.0.1]:9999"), OutOfReach),
+    ],
+)
+def test_what_fails_here_is_not_taken_for_another_process_that_has_gone(
+    error: RuntimeError, raised: type[Exception] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(runtime_world.dist, "all_reduce", fails)
+    with pytest.raises(raised or type(error)) as caught:
+        Together.add(object.__new__(Together), torch.zeros(2))
+    assert isinstance(caught.value, OutOfReach) == (raised is OutOfReach)

@@ -117,14 +117,22 @@ def test_a_run_that_is_refused_keeps_its_clock(
 
 
 @pytest.mark.parametrize(
-    ("attempt", "budget", "is_new"),
-    [(0, "2h", True), (1, "2h", False), (1, "3h", True), (1, None, False)],
+    ("attempt", "launch", "budget", "is_new"),
+    [
+        (0, "mine", "2h", True),
+        (1, "mine", "2h", False),
+        (1, "mine", "3h", True),
+        (1, "mine", None, False),
+        (1, "earlier", "2h", True),  # whose clock this command has not begun yet
+        (1, "earlier", None, False),
+    ],
 )
 def test_processes_that_are_started_anew_do_not_begin_the_clock_anew(
-    tmp_path: Path, attempt: int, budget: str | None, is_new: bool
+    tmp_path: Path, attempt: int, launch: str, budget: str | None, is_new: bool
 ) -> None:
     directory = RunDirectory(tmp_path)
-    directory.budget.write_text(json.dumps({"budget": "2h", "used_s": 7000.0}))
+    known = {"budget": "2h", "launch": launch, "used_s": 7000.0}
+    directory.budget.write_text(json.dumps(known))
     layers = [] if budget is None else [{"run": {"budget": budget}}]
     place = Place(size=2, launch="mine", attempt=attempt, restarts=3)
     found = ContinuedBudget.of(layers, directory, place)

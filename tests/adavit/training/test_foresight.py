@@ -12,6 +12,7 @@ import adavit
 from adavit.config.layers import build_config
 from adavit.config.run import RunConfig
 from adavit.config.section import MOST
+from adavit.errors import UserError
 from adavit.runtime.console import SilentConsole
 from adavit.training.foresight import (
     describe_elsewhere,
@@ -22,6 +23,7 @@ from adavit.training.foresight import (
 from adavit.training.plan import describe_plan
 from adavit.training.start.imagined_step import ImaginedStep
 from adavit.training.start.workload import prepare
+from tests.adavit.diagnostics.conftest import random_images, write_images
 from tests.small_weights import write_mobilenet
 from tests.telling import Told
 
@@ -163,3 +165,28 @@ def test_an_evaluation_holds_images_and_maps(tiny: Tiny) -> None:
     imagined = ImaginedStep(workload.config)
     images = 64 * 3 * 16 * 16 * 4
     assert images < evaluation_bytes(workload, imagined) < 400 * images
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        ({"data": {"cond": True}}, "data.cond is on, but .* has no classes"),
+        ({"augment": {"heuristic": "rv"}}, "augment.heuristic is rv, but no images are held out"),
+    ],
+)
+def test_what_a_run_refuses_is_refused_of_one_elsewhere(
+    tmp_path: Path, layer: dict[str, Any], message: str
+) -> None:
+    images = write_images(tmp_path / "flat", random_images(24))
+    given = {"data": {"source": str(images), **layer.pop("data", {})}, **layer}
+    config = build_config([{"metrics": {"names": []}, "run": {"device": "cuda"}}, given])
+    with pytest.raises(UserError, match=message):
+        describe_elsewhere(config, SilentConsole())
+
+
+def test_what_makes_no_sense_is_told_of_a_run_elsewhere(pictures: Path) -> None:
+    console, config = Told(), elsewhere(pictures, "resnet")
+    absurd = build_config([config.as_dict(), {"training": {"generator_lr": 0.9}}])
+    describe_elsewhere(absurd, console)
+    assert any("training.generator_lr is 0.9" in note for note in console.notes)
+    assert any("little to learn from" in note for note in console.notes)

@@ -170,8 +170,9 @@ def test_a_plan_tells_settings_sizes_and_time(tiny: Tiny, tmp_path: Path) -> Non
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("budget", [None, "40s"])
 def test_the_share_of_one_of_several_processes_is_foreseen(
-    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, budget: str | None
 ) -> None:
     seen: set[tuple[int, int, int]] = set()
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
@@ -190,7 +191,10 @@ def test_the_share_of_one_of_several_processes_is_foreseen(
     original = AdversarialStep.__call__
     monkeypatch.setattr(AdversarialStep, "__call__", watched)
     try:
-        text = describe_plan(tiny({"training": {"batch": 8}}), SilentConsole(), processes=2)
+        layer: dict[str, Any] = {"training": {"batch": 8}, "run": {"budget": budget}}
+        if budget is not None:
+            layer["training"]["total_kimg"] = "auto"
+        text = describe_plan(tiny(layer), SilentConsole(), processes=2)
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
@@ -217,3 +221,21 @@ def test_processes_that_cannot_share_are_refused_as_by_the_run(
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(UserError, match="1 CUDA device can be seen here, for 2 processes"):
         describe_plan(shared, SilentConsole(), processes=2)
+
+
+def test_the_steps_of_a_deterministic_run_are_measured_as_it_takes_them(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bool] = []
+    original = AdversarialStep.__call__
+
+    def watched(step: AdversarialStep, *arguments: Any, **named: Any) -> Any:
+        seen.append(torch.are_deterministic_algorithms_enabled())
+        return original(step, *arguments, **named)
+
+    monkeypatch.setattr(AdversarialStep, "__call__", watched)
+    workload = load_workload(tiny({"training": {"deterministic": True}}), SilentConsole())
+    seconds_per_step(workload)
+    assert seen
+    assert all(seen)
+    assert not torch.are_deterministic_algorithms_enabled()

@@ -21,8 +21,11 @@ from adavit.runs.generator_file import read_generator
 from adavit.runtime.console import SilentConsole, Status
 from adavit.runtime.signals import Stopped
 from adavit.training import trainer
+from adavit.training.progress import Progress
 from adavit.training.snapshots import Snapshots
+from adavit.training.start.build import build_step
 from adavit.training.start.transfer_source import read_source
+from adavit.training.start.workload import prepare
 from tests.adavit.conftest import draw_pictures, tiny_config
 from tests.adavit.training.test_train import Killed, assert_same_bits, figures, final_state, kill
 from tests.telling import Told
@@ -388,3 +391,14 @@ def test_a_run_that_goes_on_keeps_the_same_generators(tiny: Tiny, tmp_path: Path
         part, [{"run": {"keep_checkpoints": "every:0.04"}, "training": {"total_kimg": 0.08}}]
     )
     assert sorted(kept(part))[-1] == "generator-000000.080.safetensors"
+
+
+def test_a_generator_of_the_checkpoints_own_moment_is_kept(tiny: Tiny, tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path / "run")
+    directory.path.mkdir()
+    progress = Progress(images=32112)
+    for kimg in ("000032.112", "000032.128"):
+        (directory.path / f"generator-{kimg}.safetensors").write_bytes(b"weights")
+    workload = prepare(tiny({"metrics": {"names": []}}), SilentConsole())
+    Snapshots(workload, directory, build_step(workload).average.module, progress).forget_after()
+    assert list(directory.kept_generators()) == [32.112]

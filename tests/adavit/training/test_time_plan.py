@@ -19,6 +19,7 @@ from adavit.training.time_plan import (
     DRAWING,
     EVALUATING,
     EXIT_S,
+    FEWEST_FAKES,
     Costs,
     TimePlan,
     plan_time,
@@ -241,3 +242,13 @@ def test_a_time_that_does_not_do_names_one_that_does(
 def test_an_unreadable_budget_is_named() -> None:
     with pytest.raises(UserError, match=r"run.budget: 'soon' is not a span of time, expected"):
         build_config([{"run": {"budget": "soon"}}])
+
+
+def test_an_evaluation_that_must_be_is_of_few_images_where_their_number_was_left_open() -> None:
+    costs = Costs(0.05, 40.0, 0.019, 0.1, 0.2, 0.3, 0.03, 0.4)  # as Inception on a CPU
+    plan, config = planned("60s", {"metrics": {"names": ["fid"]}}, costs=costs)
+    assert evaluations(plan) == 1
+    assert config.metrics.fakes == FEWEST_FAKES
+    assert config.training.total_kimg > 10
+    with pytest.raises(UserError, match="with its evaluation take about"):
+        planned("50s", {"metrics": {"names": ["fid"], "fakes": 2000}}, costs=costs)

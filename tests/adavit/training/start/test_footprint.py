@@ -17,6 +17,7 @@ from adavit.config.run import ResolvedConfig
 from adavit.errors import RunError
 from adavit.features.choice import find_network
 from adavit.features.teachers import unread_teacher
+from adavit.runtime.imagined_world import ImaginedWorld
 from adavit.runtime.resolution import Resolution
 from adavit.runtime.wording import size
 from adavit.training.objectives.build import build_extras
@@ -36,8 +37,10 @@ from adavit.training.start.footprint import (
     features_bytes,
     least_bytes,
 )
+from adavit.training.start.imagined_step import ImaginedStep
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.step.average import GeneratorAverage
+from adavit.training.step.reduction import Fast, InOrder
 from adavit.training.step.slice_pass import as_written
 
 CPU = torch.device("cpu")
@@ -161,7 +164,7 @@ def test_what_cannot_be_counted_is_held_to_the_formula(
 ) -> None:
     run = config({"training": training})
 
-    def unnameable(config: ResolvedConfig, device: torch.device) -> int:
+    def unnameable(config: ResolvedConfig, device: torch.device, processes: int) -> int:
         assert not training
         raise RuntimeError("Storage size calculation overflowed")
 
@@ -382,3 +385,13 @@ def test_a_frozen_network_is_counted_where_the_largest_would_not_fit(
 def test_any_batch_is_reckoned_with() -> None:
     with pytest.raises(RunError, match="at least over a billion GB"):
         check_memory(config({"training": {"batch": 10**22}}), CPU)
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_of_several_processes_it_is_the_step_of_one_of_them(fast: bool) -> None:
+    run = config({"training": {"batch": 32, "microbatch": 4, "fast_reduce": fast}})
+    world = ImaginedWorld(8)
+    reduction = Fast(world) if fast else InOrder(world)
+    of_one_of_them = ImaginedStep(run, reduction=reduction).of(0).peak
+    assert footprint.counted_bytes(run, CPU, 8) == of_one_of_them
+    assert of_one_of_them < footprint.counted_bytes(run)

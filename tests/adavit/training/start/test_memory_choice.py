@@ -22,7 +22,7 @@ def plain_needs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """10 MB for each image, beside 100 MB; returns for which microbatches that was asked."""
     asked: list[int] = []
 
-    def expected(config: ResolvedConfig, device: torch.device) -> int:
+    def expected(config: ResolvedConfig, device: torch.device, processes: int) -> int:
         asked.append(config.training.images_at_a_time)
         return 10_000_000 * config.training.images_at_a_time
 
@@ -84,7 +84,7 @@ UNEVEN = {64: 3196, 32: 2027, 16: 1524, 8: 1339, 4: 1458, 2: 1587, 1: 1716}
 def test_where_smaller_slices_take_more_what_fits_is_found_and_the_least_named(
     monkeypatch: pytest.MonkeyPatch, group: int
 ) -> None:
-    def expected(config: ResolvedConfig, device: torch.device) -> int:
+    def expected(config: ResolvedConfig, device: torch.device, processes: int) -> int:
         return 1_000_000 * UNEVEN[config.training.images_at_a_time]
 
     monkeypatch.setattr(memory_choice, "expected_bytes", expected)

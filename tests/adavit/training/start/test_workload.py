@@ -14,6 +14,7 @@ from adavit.data import load_images
 from adavit.errors import UserError
 from adavit.runtime import processor
 from adavit.runtime.console import SilentConsole
+from adavit.training.start import memory_choice
 from adavit.training.start import workload as start_workload
 from adavit.training.start.workload import (
     absolute_source,
@@ -54,18 +55,6 @@ def test_some_of_the_images_are_of_every_class(tiny: Tiny) -> None:
     unlabelled = replace(workload, image_set=replace(sorted_set, labels=None, classes=()))
     assert max(unlabelled.some_of(everything[10:], 12)) > 40
     assert min(unlabelled.some_of(everything[10:], 12)) >= 10
-
-
-@pytest.mark.parametrize(("images", "warns"), [(1, True), (99, True), (100, False)])
-def test_few_images_are_warned_of(tiny: Tiny, images: int, warns: bool) -> None:
-    loaded = load_images("small_set:100", resolution=16)
-    config = tiny({"data": {"subset": None, "val_fraction": 0}})
-    chosen = replace(loaded, images=loaded.images[:images], labels=None, classes=())
-    notes = Told()
-    load_workload(config, notes, load=lambda *_: chosen)
-    said = [line for line in notes.notes if "by heart. Give at least 100." in line]
-    assert [line.startswith("Warning: ") for line in said] == [True] * warns
-    assert all(f"{images} image" in line for line in said)
 
 
 def test_the_evaluator_names_its_network_in_the_configuration(tiny: Tiny) -> None:
@@ -110,29 +99,6 @@ def test_a_path_means_the_same_from_another_folder_and_a_name_stays(tmp_path: Pa
     (tmp_path / "cats").mkdir()
     assert absolute_source("cats") == str((tmp_path / "cats").resolve())
     assert absolute_source("small_set") == "small_set"
-
-
-def test_absurd_settings_are_warned_of(tiny: Tiny) -> None:
-    notes = Told()
-    load_workload(tiny({"training": {"r1_gamma": 1e38}}), notes)
-    (line,) = (line for line in notes.notes if line.startswith("Warning: training"))
-    assert line.startswith("Warning: training.r1_gamma is 1e+38, far outside of 0 to 10000")
-
-
-@pytest.mark.parametrize(
-    ("channels", "network", "warns"),
-    [
-        ("rgba", "torchvision:resnet18", True),
-        ("rgb", "torchvision:resnet18", False),
-        ("rgba", None, False),
-    ],
-)
-def test_a_critic_of_images_with_alpha_is_warned_of(
-    tiny: Tiny, channels: str, network: str | None, warns: bool
-) -> None:
-    notes = Told()
-    load_workload(tiny({"data": {"channels": channels}, "features": {"network": network}}), notes)
-    assert any(line.startswith("Warning: with alpha a critic") for line in notes.notes) is warns
 
 
 UNITS = (
@@ -219,3 +185,19 @@ def test_memory_is_foreseen_of_the_slices_that_processes_will_take(
     load_workload(tiny({"training": {"batch": 8}}), SilentConsole(), processes=2)
     # Before the images are read, and when they are known.
     assert asked == [(4, 2), (4, 2)]
+
+
+def test_memory_that_is_to_choose_the_microbatch_is_not_held_against_the_whole_batch(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(
+        start_workload, "check_memory", lambda config, *_: asked.append(config.training.microbatch)
+    )
+    monkeypatch.setattr(memory_choice, "held_before", lambda _: 0)
+    monkeypatch.setattr(
+        memory_choice, "expected_bytes", lambda config, *_: 10**6 * config.training.microbatch
+    )
+    layer = {"data": {"resolution": 16}, "training": {"batch": 64}, "run": {"memory": "5MB"}}
+    assert load_workload(tiny(layer), SilentConsole()).config.training.microbatch == 4
+    assert asked == [4]
