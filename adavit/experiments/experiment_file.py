@@ -92,7 +92,13 @@ def shipped_names(folder: str) -> list[str]:
 
 
 def read_experiment(
-    source: str, *, folder: str, noun: str, keys: Mapping[str, type], others: Mapping[str, str]
+    source: str,
+    *,
+    folder: str,
+    noun: str,
+    keys: Mapping[str, type],
+    others: Mapping[str, str],
+    defaults: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The keys of a file, or of one shipped with adavit; a path wins over a name.
 
@@ -100,8 +106,9 @@ def read_experiment(
         source: Path of a YAML file, or a name without its suffix.
         folder: Where the shipped ones are, below `configs`.
         noun: What one is called.
-        keys: Type of each key that may be there. Missing ones get the type's empty value.
+        keys: Type of each key that may be there.
         others: Commands that take files with a key which may not be there, by that key.
+        defaults: Values of missing keys; those of others are the empty values of their types.
 
     Raises:
         UserError: If there is no such file, or its content is not as expected.
@@ -140,7 +147,8 @@ def read_experiment(
                 f"{source!r}: {key} is {shown(value)}, expected {described(keys[key])}. Correct the"
                 " file."
             )
-    filled = {key: values.get(key, kind()) for key, kind in keys.items()}
+    empty = {key: kind() for key, kind in keys.items()}
+    filled = {**empty, **(defaults or {}), **values}
     filled["name"] = filled["name"] or path.stem
     if not NAME.fullmatch(filled["name"]):
         raise UserError(

@@ -188,7 +188,10 @@ def _table(plan: SweepPlan, queue: Queue, folder: Path, outcomes: dict[str, Outc
     found.sort(key=lambda entry: entry[0])
     best = found[0][1]
     table = summary_table(
-        folder, [cell for _, cell, _ in found], {cell.digest: how for _, cell, how in found}
+        folder,
+        [cell for _, cell, _ in found],
+        {cell.digest: how for _, cell, how in found},
+        metric=plan.metric,
     )
     flags = " ".join(f"--set {key}={shown_value(value)}" for key, value in best.varied.items())
     note = (

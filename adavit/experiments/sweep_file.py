@@ -86,6 +86,7 @@ def read_sweep(source: str) -> Sweep:
         noun="sweep",
         keys={**KEYS, "search": dict, "metric": str, "trials": int},
         others={"axes": "ablate"},
+        defaults={"trials": DEFAULT_TRIALS},
     )
     if not values["search"]:
         raise UserError(
@@ -96,7 +97,7 @@ def read_sweep(source: str) -> Sweep:
         **shared(values),
         search=values["search"],
         metric=values["metric"] or None,
-        trials=values["trials"] or DEFAULT_TRIALS,
+        trials=values["trials"],
     )
     if sweep.trials < 1:
         raise UserError(f"trials is {sweep.trials}, expected at least 1. Correct the file.")

@@ -102,11 +102,18 @@ def _per_image(kinds: Sequence[Cell], processes: int) -> list[float]:
         workload = load_workload(config, SilentConsole())
         per_step = seconds_per_step(workload, processes=processes)
         seconds.append(per_step / workload.config.training.batch)
-    return [seconds[index * count // len(kinds)] for index in range(len(kinds))]
+    nearest = (
+        min(range(count), key=lambda part: abs(chosen[part] - at)) for at in range(len(kinds))
+    )
+    return [seconds[part] for part in nearest]
 
 
 def summary_rows(
-    folder: Path, cells: Sequence[Cell], outcomes: Mapping[str, Outcome]
+    folder: Path,
+    cells: Sequence[Cell],
+    outcomes: Mapping[str, Outcome],
+    *,
+    metric: str | None = None,
 ) -> list[dict[str, Any]]:
     """Figures of each cell.
 
@@ -114,6 +121,7 @@ def summary_rows(
         folder: Of the experiment.
         cells: Of the experiment.
         outcomes: By digest; what is missing is not done yet.
+        metric: Whose figures are shown; None is the first that each cell has.
 
     Returns:
         Per cell a value for each of `COLUMNS`, or None; `last` is None too where the run ended with a figure that is
@@ -125,7 +133,8 @@ def summary_rows(
         directory = CellDirectory(folder, cell)
         names = cell.settings["metrics"]["names"]
         records = read_records(directory.run.metrics)
-        recorded = recorded_metric(records, names[0]) if names else None
+        shown = metric or (names[0] if names else None)
+        recorded = None if shown is None else recorded_metric(records, shown)
         best = best_record(records, recorded)
         stats = read_records(directory.run.stats)
         last = stats[-1] if stats else {}
@@ -153,7 +162,13 @@ def summary_rows(
     return rows
 
 
-def summary_table(folder: Path, cells: Sequence[Cell], outcomes: Mapping[str, Outcome]) -> str:
+def summary_table(
+    folder: Path,
+    cells: Sequence[Cell],
+    outcomes: Mapping[str, Outcome],
+    *,
+    metric: str | None = None,
+) -> str:
     """The rows as text, figures to the right; below them what their marks mean."""
     formats = {
         "best": ".4g",
@@ -164,7 +179,7 @@ def summary_table(folder: Path, cells: Sequence[Cell], outcomes: Mapping[str, Ou
         "images/s": ".0f",
     }
     lines = [list(COLUMNS)]
-    for row in summary_rows(folder, cells, outcomes):
+    for row in summary_rows(folder, cells, outcomes, metric=metric):
         lines.append(
             ["-" if row[key] is None else format(row[key], formats.get(key, "")) for key in COLUMNS]
         )

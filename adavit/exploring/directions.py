@@ -1,5 +1,6 @@
 """`directions`: finds directions in the styles of a generator, and shows what they change."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
@@ -83,6 +84,10 @@ def directions(
     check_some("--seeds", seeds, "0-3")
     if layers is not None:
         check_some("--layers", layers, "0-3")
+    if not math.isfinite(reach):
+        raise UserError(
+            f"--reach is {reach}, expected a number of standard deviations. Correct it."
+        )
     with console_or_here(console) as console:
         explorer = Explorer.open(
             source, which=which, class_name=class_name, labels=labels, device=device
@@ -91,7 +96,8 @@ def directions(
         found = find_directions(
             generator, method=method, layers=layers, count=count, choice=explorer.choice
         )
-        check_size(count * len(seeds), images, generator.resolution, scale)
+        fewer = "Lower --count or --images, or name fewer --seeds"
+        check_size(count * len(seeds), images, generator.resolution, scale, fewer=fewer)
         refuse_inside_data(folder, stored)
         change = requested_change(stored, explorer.choice, truncation=truncation, console=console)
         w = explorer.styles(seeds, change)

@@ -42,7 +42,8 @@ def mix(
     """Writes a style-mixing sheet as PNG (Karras et al. 2019, arXiv:1812.04948, figure 3).
 
     The first row and the first column show the seeds themselves, as `generate` draws them. Every other image has the
-    styles of `layers` from the seed of its column; its other styles, its class and its noise are those of its row.
+    styles of `layers` from the seed of its column, of the class of that seed; its other styles and its noise are those
+    of its row.
 
     Examples:
         >>> adavit.mix("runs/00000-small_set-resnet-bgc", range(1, 7), range(10, 16), range(4), "mix.png")

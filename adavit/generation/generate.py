@@ -109,7 +109,7 @@ def generate(
         columns = None
         if layout is not None:
             count = len(seeds) + len(named)
-            columns = layout.columns_of(count)
+            columns = min(layout.columns_of(count), count)
             blank = torch.zeros(1, *stored.generator.resolution, dtype=torch.uint8)
             sides = Sides(*reshape(blank).shape[1:])
             check_size(-(-count // columns), columns, sides, layout.scale)

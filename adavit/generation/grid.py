@@ -33,7 +33,9 @@ LARGEST = 100_000_000
 """Pixels of images side by side: as a picture they take 0.3 to 0.4 GB of memory."""
 
 
-def check_size(rows: int, columns: int, sides: Sides, scale: int | None) -> None:
+def check_size(
+    rows: int, columns: int, sides: Sides, scale: int | None, *, fewer: str = "Name fewer seeds"
+) -> None:
     """Refuses a picture of images that is too large, before they are drawn.
 
     Args:
@@ -41,6 +43,7 @@ def check_size(rows: int, columns: int, sides: Sides, scale: int | None) -> None
         columns: Likewise.
         sides: Of an image.
         scale: As for `image_grid`.
+        fewer: How fewer images are had, to begin a sentence.
 
     Raises:
         UserError: If it has more than `LARGEST` pixels, or `scale` is below 1.
@@ -52,7 +55,7 @@ def check_size(rows: int, columns: int, sides: Sides, scale: int | None) -> None
     if pixels > LARGEST:
         raise UserError(
             f"the picture has {rows} x {columns} images, {pixels / 1e6:,.0f} megapixels, expected at most"
-            f" {LARGEST / 1e6:g}. Name fewer seeds, or lower --scale."
+            f" {LARGEST / 1e6:g}. {fewer}{', or lower --scale' * (enlarged > 1)}."
         )
 
 

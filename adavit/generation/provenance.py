@@ -27,7 +27,7 @@ def before_training(stored: StoredGenerator) -> str:
         return ""
     run = RunDirectory(stored.path.parent)
     best = stored.path == run.best_generator and run.last_generator.exists()
-    last = " --which last draws the last one of the run." if best else ""
+    last = f" That of {quoted(str(run.path))} with --which last is the last one." if best else ""
     source = mapping(stored.config.get("training")).get("transfer")
     what = (
         "untrained"

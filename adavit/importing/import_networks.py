@@ -70,7 +70,7 @@ def import_networks(
                 origin=networks.identity,
             )
         pairs = ((folder.unaveraged, networks.generator), (folder.generator, networks.average))
-        for file, converted in pairs:  # what makes it an import last
+        for file, converted in pairs:  # what others draw with last
             if converted is not None:
                 write(file, _save_generator, converted, networks)
     except BaseException:

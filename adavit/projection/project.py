@@ -226,9 +226,9 @@ def _refuse_beside_targets(folder: Path, target: str) -> None:
 def _refuse_among_targets(folder: Path, target: str, stems: Sequence[str]) -> None:
     """The same where a folder that an image's results are written to is the one that the target lies in."""
     path = Path(target)
-    own = (path if path.is_dir() else path.parent).resolve()
+    own = [path.resolve()] if path.is_dir() else [path.parent.resolve(), path.resolve().parent]
     for stem in stems:
-        if path.exists() and (folder / stem).resolve() == own:
+        if path.exists() and (folder / stem).resolve() in own:
             raise UserError(
                 f"--out {str(folder)!r} gives the image {stem!r} the folder of --target {target!r}, where what is drawn"
                 " would replace targets or be taken for one. Choose another folder."

@@ -47,6 +47,7 @@ class ProjectedImage:
         tuned: Distance after tuning; None without.
         pixel_rms: Root mean square difference of `image` to the target, in grey levels; of RGBA on black.
         folder: Where its files are.
+        has_other_tuned: Whether a generator lies there that an earlier call has tuned to other styles.
     """
 
     target: str
@@ -57,11 +58,7 @@ class ProjectedImage:
     tuned: float | None
     pixel_rms: float
     folder: Path
-
-    @property
-    def has_other_tuned(self) -> bool:
-        """Whether a tuned generator lies in its folder that an earlier call has left there."""
-        return self.tuned is None and (self.folder / TUNED).is_file()
+    has_other_tuned: bool
 
     def described(self) -> dict[str, Any]:
         """Its figures, for a record."""
@@ -106,7 +103,7 @@ class ProjectionWriter:
 
     def write(self, part: slice, found: FoundStyles, film: WayFilm) -> None:
         """Writes the files of a part of the targets: what was found of all of them, before one is tuned."""
-        targets, images = self._targets, []
+        targets, images, stale = self._targets, [], []
         for index, number in enumerate(range(part.start, part.stop)):
             w, folder = found.w[index], self._folder_of(number)
             images.append(_draw(self._stored.generator, w[None]))
@@ -114,6 +111,8 @@ class ProjectionWriter:
             if self._tuning_steps:  # of an earlier call, and not of these styles
                 for name in (TUNED, COMPARED):
                     (folder / name).unlink(missing_ok=True)
+            # Tuned by an earlier call, and to others than these.
+            stale.append((folder / TUNED).is_file() and not _has_styles(folder / LATENT, w))
             said = {"target": targets.names[number], TARGET_DIGEST: _digest(targets.images[number])}
             write_bytes(folder / LATENT, styles_content(w, self._stored, said))
             write_bytes(folder / FILM, film.gif(index))
@@ -141,6 +140,7 @@ class ProjectionWriter:
                     tuned=tuned,
                     pixel_rms=float((seen[0] - seen[1]).square().mean().sqrt()),
                     folder=folder,
+                    has_other_tuned=stale[index],
                 )
             )
 
@@ -157,6 +157,15 @@ class ProjectionWriter:
             steps=steps,
             progress=lambda done: self._console.activity("tuning: step", done, steps),
         )
+
+
+def _has_styles(path: Path, w: Tensor) -> bool:
+    """Whether a file holds just these styles."""
+    try:
+        known = read_weights(path)[0].get("w")
+    except UNUSABLE:
+        return False
+    return known is not None and torch.equal(known, w.cpu())
 
 
 def refuse_over_others(folder: Path, targets: Targets) -> None:

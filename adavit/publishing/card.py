@@ -1,5 +1,6 @@
 """`card`: the page of a generator for a hub of models, from the records of its run."""
 
+import hashlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,11 @@ from adavit.generation.sampling import images_of_seeds
 from adavit.metrics.extractors.weight_files import file_digest
 from adavit.publishing.card_facts import CardFacts, card_facts
 from adavit.publishing.card_text import card_text
-from adavit.publishing.file_names import CARD, CARD_FOLDER, DIGEST, FACTS, PAGE_DIGEST, SAMPLES
+from adavit.publishing.file_names import CARD, CARD_FOLDER, DIGEST, DIGESTS, FACTS, SAMPLES
 from adavit.runs.generator_file import StoredGenerator, read_generator
 from adavit.runs.hub import is_hub
 from adavit.runs.reading import read_json, text
-from adavit.runtime.files import make_folder, write_bytes, write_json, write_text
+from adavit.runtime.files import json_content, make_folder, write_together
 from adavit.runtime.paths import takes_paths
 from adavit.runtime.pictures import opaque, result_png
 from adavit.styles.classes import choose_class
@@ -55,7 +56,7 @@ def card(
 
     Raises:
         UserError: If there is no such generator, the folder cannot be made, one of the three files there is somebody
-            else's, or README.md was changed since it was written.
+            else's, or README.md or samples.png was changed since it was written.
     """
     if is_hub(str(source)) and out is None:
         raise UserError(
@@ -76,24 +77,33 @@ def write_card(stored: StoredGenerator, folder: Path, *, license: str | None) ->
     if license is None:  # of a card that is written anew
         license = text(read_json(folder / FACTS).get("license")) or None
     facts = card_facts(stored)
-    page = card_text(facts, license_id=license)
-    picture = result_png(_samples(stored))
+    shown = {
+        CARD: card_text(facts, license_id=license).encode(),
+        SAMPLES: result_png(_samples(stored)),
+    }
+    digests = {
+        DIGESTS[name]: hashlib.sha256(content).hexdigest() for name, content in shown.items()
+    }
     make_folder(folder)
-    write_text(folder / CARD, page)
-    write_bytes(folder / SAMPLES, picture)
-    written = {PAGE_DIGEST: file_digest(folder / CARD)}
-    write_json(folder / FACTS, _for_programs(facts, license) | written)
-    return [folder / name for name in (CARD, SAMPLES, FACTS)]
+    # By the last of them is known what the others are.
+    contents = shown | {FACTS: json_content(_for_programs(facts, license) | digests)}
+    write_together({folder / name: content for name, content in contents.items()})
+    return [folder / name for name in contents]
 
 
 def _keep_others(folder: Path) -> None:
-    """Refuses to write over files that somebody else has written, and over a page that was changed."""
-    written = read_json(folder / FACTS).get(PAGE_DIGEST)
+    """Refuses to write over files that somebody else has written, and over a page or picture that was changed."""
+    written = read_json(folder / FACTS)
     there = [folder / name for name in (CARD, SAMPLES, FACTS) if (folder / name).exists()]
-    if written is None and there:
+    changed = [
+        folder / name
+        for name, digest in DIGESTS.items()
+        if (folder / name) in there and file_digest(folder / name) != written.get(digest)
+    ]
+    if DIGESTS[CARD] not in written and there:
         file, what = there[0], "was not written by adavit card"
-    elif (folder / CARD) in there and file_digest(folder / CARD) != written:
-        file, what = folder / CARD, "was changed since it was written"
+    elif changed:
+        file, what = changed[0], "was changed since it was written"
     else:
         return
     raise UserError(

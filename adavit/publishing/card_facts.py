@@ -73,7 +73,10 @@ PROTOCOL_FIELDS = (
 )
 """Fields of a protocol that a card holds; the name of the reference is not among them, since it may be a file's."""
 
-COPY_FIELDS = ("n_fake", "n_train", "percentile", "extractor", "weights_digest", "truncation")
+COPY_FIELDS = (
+    *("n_fake", "n_train", "n_leave_one_out", "percentile"),
+    *("extractor", "weights_digest", "truncation"),
+)
 """Likewise, of a record of `adavit memorisation`."""
 
 DATA_FIELDS = ("images", "training_images", "heldout_images", "resolution", "channels")

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from adavit.diagnostics.memorisation.summary import nearness_words
 from adavit.metrics.kinship import MARK, legend, library_of, short_network
 from adavit.metrics.names import HIGHER_IS_BETTER, metric_of
 from adavit.models import count_parameters
@@ -178,10 +179,13 @@ def _copies(facts: CardFacts) -> Iterator[str]:
         )
         return
     protocol = mapping(facts.copies.get("protocol"))
+    compared, percentile = (
+        number(protocol.get(key)) or 0 for key in ("n_leave_one_out", "percentile")
+    )
     yield (
         f"{_count(protocol.get('n_fake'))} generated images were compared with {_count(protocol.get('n_train'))}"
         " training images (`adavit memorisation`). Close is what is nearer to a training image than"
-        f" {100 - (number(protocol.get('percentile')) or 0):g}% of these are to one another."
+        f" {nearness_words(compared, percentile)} to one another."
     )
     rows = [
         "| space | generated images that are close | held-out real images that are |",

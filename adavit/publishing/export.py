@@ -1,6 +1,5 @@
 """`export`: a trained generator in a format that other programs run."""
 
-import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from adavit.publishing.formats import FORMATS, ExportFormat, Run
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generator_file import StoredGenerator, read_generator
 from adavit.runs.records import check_writable
-from adavit.runtime.files import unfinished_file
+from adavit.runtime.files import write_together
 from adavit.runtime.paths import takes_paths
 from adavit.runtime.randomness import generator_for
 
@@ -144,14 +143,7 @@ def export(
         path = out.with_name(f"{out.stem}{part.ending}{out.suffix}")
         contents[path] = form.encode(network, _example(network, stored), _note(stored, part))
         files.append(_checked(path, contents[path], network, stored, form))
-    with contextlib.ExitStack() as stack:  # all of them, or none
-        finished = []
-        for path, content in contents.items():
-            file, finish = stack.enter_context(unfinished_file(path.parent, f".{path.name}."))
-            file.write(content)
-            finished.append((finish, path))
-        for finish, path in finished:
-            finish(path)
+    write_together(contents)
     return Export(tuple(files), form.made_by, form.runtime, half)
 
 

@@ -7,8 +7,8 @@ CARD, SAMPLES, FACTS = "README.md", "samples.png", "adavit.json"
 DIGEST = "weights_digest"
 """Entry of `FACTS` that says which weights a card is of."""
 
-PAGE_DIGEST = "page_digest"
-"""Entry of `FACTS` by which a page is known that nobody has changed."""
+DIGESTS = {CARD: "page_digest", SAMPLES: "samples_digest"}
+"""Entries of `FACTS` by which a page and a picture are known that nobody has changed."""
 
 CARD_FOLDER = "card"
 """Beside the generator file, unless another one is named."""

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from adavit.evaluation.compare import NOT_RANKED, field_words, value_words
@@ -131,11 +132,7 @@ def _notes(table: Table, wording: Wording) -> list[str]:
         lines += [markdown_cell(paragraph), ""]
     for fields, columns in wording.protocols:
         measured = ", ".join(wording.title(column) for column in columns)
-        known = [
-            f"{field_words(key)} {value_words(value) if key == FLATTERED else value}"
-            for key, value in fields.items()
-            if value is not None
-        ]
+        known = [f"{key} {value}" for key, value in _known_fields(fields, columns, wording).items()]
         lines += [f"Protocol of {markdown_cell(measured)}: {markdown_cell(', '.join(known))}.", ""]
     if table.failures:
         lines += ["## Failed", ""]
@@ -144,6 +141,28 @@ def _notes(table: Table, wording: Wording) -> list[str]:
             for f in table.failures
         ]
     return lines
+
+
+def _known_fields(
+    fields: dict[str, Any], columns: Sequence[Column], wording: Wording
+) -> dict[str, Any]:
+    """A protocol for people: what all its columns have, and what each metric of them was set to."""
+    known = {
+        field_words(key): value_words(value) if key == FLATTERED else value
+        for key, value in fields.items()
+        if value is not None
+    }
+    settings = {
+        (column.name, column.protocol["setting"])
+        for column in columns
+        if column.protocol and column.protocol.get("setting") is not None
+    }
+    for column in columns:
+        setting = (column.protocol or {}).get("setting")
+        if setting is not None:
+            several = sum(name == column.name for name, _ in settings) > 1
+            known[f"setting of {wording.title(column) if several else column.name}"] = setting
+    return known
 
 
 def _line(cells: list[str]) -> str:
@@ -158,18 +177,7 @@ def table_view(table: Table) -> dict[str, Any]:
         "protocols": [
             {
                 "titles": [wording.title(column) for column in columns],
-                "fields": (
-                    {
-                        field_words(key): value_words(value) if key == FLATTERED else value
-                        for key, value in fields.items()
-                        if value is not None
-                    }
-                    | {
-                        f"setting of {c.name}": c.protocol["setting"]
-                        for c in columns
-                        if c.protocol and c.protocol.get("setting") is not None
-                    }
-                ),
+                "fields": _known_fields(fields, columns, wording),
             }
             for fields, columns in wording.protocols
         ],

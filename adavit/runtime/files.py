@@ -92,6 +92,26 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
         finish(path)
 
 
+def write_together(contents: Mapping[Path, bytes]) -> None:
+    """Replaces files as a whole once all of them are complete, in their order.
+
+    Args:
+        contents: By file.
+
+    Raises:
+        OSError: If one cannot be written; all old contents survive, but where a name could not be given.
+    """
+    with contextlib.ExitStack() as stack:
+        finished = []
+        for path, content in contents.items():
+            file, finish = stack.enter_context(unfinished_file(path.parent, f".{path.name}."))
+            file.write(content)
+            file.flush()
+            finished.append((finish, path))
+        for finish, path in finished:
+            finish(path)
+
+
 @contextlib.contextmanager
 def unfinished_file(folder: Path, prefix: str) -> Iterator[tuple[BinaryIO, Callable[[Path], None]]]:
     """A file that gets its name once it is complete; without that it vanishes with the block.
@@ -214,8 +234,13 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
 
     Names of files may hold bytes that are no text: they are written as the escapes that JSON has.
     """
+    write_bytes(path, json_content(values))
+
+
+def json_content(values: Mapping[str, Any]) -> bytes:
+    """What `write_json` writes."""
     text = json.dumps(values, indent=2, ensure_ascii=False)
-    write_bytes(path, f"{text}\n".encode(errors="backslashreplace"))
+    return f"{text}\n".encode(errors="backslashreplace")
 
 
 def _unfinished_name(folder: Path, prefix: str) -> Path:

@@ -17,7 +17,7 @@ from adavit.runtime.drawn_images import drawn_png
 from adavit.serving.recipe import LARGEST_TRUNCATION, REACH, Offer, Recipe
 from adavit.styles.change import StyleChange
 from adavit.styles.classes import ClassChoice, class_label
-from adavit.styles.directions import Directions, find_directions
+from adavit.styles.directions import Directions, find_directions, most_directions
 from adavit.styles.directions_file import fitting_directions
 from adavit.styles.styles_file import styles_content
 
@@ -63,7 +63,7 @@ class RecipeDrawer:
         """
         explorer = Explorer.open(source, which=which, device=device)
         if directions is None:
-            count = min(FOUND, explorer.generator.synthesis.style_dim)
+            count = min(FOUND, most_directions(explorer.generator))
             found = find_directions(explorer.generator, count=count, choice=explorer.choice)
         else:
             found = fitting_directions(directions, explorer.stored, console)

@@ -61,6 +61,19 @@ class Directions:
         return offset
 
 
+def most_directions(generator: Generator) -> int:
+    """How many directions of all styles change what a generator draws, at the most."""
+    synthesis = generator.synthesis
+    channels = sum(map(len, _reading(generator, range(synthesis.style_count))))
+    return min(synthesis.style_dim, channels)
+
+
+def _reading(generator: Generator, layers: Sequence[int]) -> list[Tensor]:
+    """Weights [C, W] of the layers that read these styles."""
+    styled = generator.synthesis.styled_layers()
+    return [layer.affine.weight for style, layer in styled if style in layers]
+
+
 def find_directions(
     generator: Generator,
     *,
@@ -83,7 +96,7 @@ def find_directions(
     """
     synthesis = generator.synthesis
     layers = check_layers(range(synthesis.style_count) if layers is None else layers, generator)
-    weights = [layer.affine.weight for style, layer in synthesis.styled_layers() if style in layers]
+    weights = _reading(generator, layers)
     most, channels = synthesis.style_dim, sum(map(len, weights))
     what = f"styles of {most} numbers"
     if method == "sefa" and channels < most:  # all other directions change nothing there

@@ -1,5 +1,6 @@
 """The change of styles that the options of a command ask for together."""
 
+import math
 from collections.abc import Sequence
 
 from adavit.errors import UserError
@@ -33,8 +34,13 @@ def requested_change(
         console: Warned of directions of another generator.
 
     Raises:
-        UserError: If `truncation_centres` is out of range or says nothing, or a direction cannot be used.
+        UserError: If `truncation` is not finite, `truncation_centres` is out of range or says nothing, or a direction
+            cannot be used.
     """
+    if not math.isfinite(truncation):
+        raise UserError(
+            f"--truncation is {truncation}, expected a number, of which 1 leaves styles as they are. Correct it."
+        )
     if truncation_centres is not None and truncation == 1.0:
         raise UserError(
             f"--truncation-centres is {truncation_centres}, but --truncation is 1, which leaves styles as they are."

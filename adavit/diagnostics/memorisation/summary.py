@@ -14,7 +14,7 @@ def summarise_memorisation(record: dict[str, Any]) -> str:
             f"{protocol['n_fake']:,} generated images against {protocol['n_train']:,} training"
             f" images of {protocol['data']}{', flips included' if protocol['mirror'] else ''}."
         ),
-        f"Close: nearer than {_nearness(protocol)} to one another.",
+        f"Close: nearer than {nearness_words(protocol['n_leave_one_out'], protocol['percentile'])} to one another.",
     ]
     for name, space in record["spaces"].items():
         lines += ["", f"{name} ({space['distance']}); close is below {space['threshold']:.4g}"]
@@ -42,10 +42,16 @@ def _closeness(summary: dict[str, Any]) -> str:
     )
 
 
-def _nearness(protocol: dict[str, Any]) -> str:
-    if protocol["n_leave_one_out"] * protocol["percentile"] <= 100:
+def nearness_words(compared: float, percentile: float) -> str:
+    """How near is close, to end the sentence "nearer than ... to one another".
+
+    Args:
+        compared: Training images whose nearest other one was looked for.
+        percentile: Of these distances, below which is close. Of a hundred and fewer the first is the least.
+    """
+    if compared * percentile <= 100:
         return "any two training images are"
-    return f"{100 - protocol['percentile']:g}% of the training images are"
+    return f"{100 - percentile:g}% of the training images are"
 
 
 def _verdict(space: dict[str, Any], duplicates: dict[str, Any]) -> str:

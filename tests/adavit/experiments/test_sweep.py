@@ -110,6 +110,22 @@ def test_a_run_measured_by_another_network_is_left_out_of_the_ranking(
     assert "\n1 of 3 runs have failed: it recorded fd_random, expected fid" in text
 
 
+def test_the_table_shows_the_metric_that_is_ranked_by(
+    write_sweep: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = iter([(1.0, 0.3), (2.0, 0.2), (3.0, 0.1)])
+
+    def trained(directory: CellDirectory, console: object) -> None:
+        fid, kid = next(found)
+        record = {"images": 64, "fd_random": fid, "kid_random": kid, "protocol": {}}
+        directory.run.append(directory.run.metrics, record)
+
+    monkeypatch.setattr(worker_pool, "train_here", trained)
+    lines = sweep(write_sweep(metric="kid")).splitlines()
+    shown = [["kid_random", figure] for figure in ("0.1", "0.2", "0.3")]
+    assert [line.split()[2:4] for line in lines[1:4]] == shown
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
@@ -123,6 +139,7 @@ def test_a_run_measured_by_another_network_is_left_out_of_the_ranking(
         ({"search": {"training.batch": {"low": 0, "high": 8}}}, "training.batch is 0"),
         ({"metric": "kid50k"}, "metric is 'kid50k', but metrics.names is fid,kid"),
         ({"trials": -1}, "at least 1"),
+        ({"trials": 0}, "at least 1"),
         ({"trials": "many"}, "trials is 'many'"),
     ],
 )

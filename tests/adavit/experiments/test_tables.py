@@ -117,6 +117,24 @@ def test_what_only_weighs_is_not_timed_again_and_of_many_kinds_a_few_are(
     assert timed == [5, 13, 21, 29, 37, 45, 53, 61]
 
 
+@pytest.mark.parametrize("kinds", [*range(2, 14), 19, 23])
+def test_each_kind_has_the_time_of_the_nearest_that_was_measured(
+    write_grid: WriteGrid, monkeypatch: pytest.MonkeyPatch, kinds: int
+) -> None:
+    timed = []
+
+    def seconds_per_step(workload: Workload, processes: int) -> float:
+        timed.append(workload.config.training.batch)
+        return float(workload.config.training.batch**2)  # as many seconds for an image
+
+    monkeypatch.setattr("adavit.experiments.tables.seconds_per_step", seconds_per_step)
+    batches = {"training.batch": list(range(1, kinds + 1))}
+    cells = cells_of(read_grid(str(write_grid(axes=batches, baseline=None))))
+    for batch, seconds in enumerate(seconds_left(cells, Path("out")), start=1):
+        told = seconds / (batch * -(-64 // batch))
+        assert abs(told - batch) == min(abs(other - batch) for other in timed)
+
+
 @pytest.mark.parametrize(
     ("note", "left"), [("finished", 0.0), ("pruned", 0.0), ("running", 0.5), ("failed", 0.5)]
 )

@@ -71,7 +71,7 @@ def test_what_does_not_exist_is_refused_and_nothing_is_written(tmp_path: Path) -
         ({"layers": [9], "count": 2}, "--layers has 9"),
         ({"count": 7}, "--count is 7"),
         ({"images": 1, "count": 2}, "--images is 1, expected at least 2"),
-        ({"seeds": range(9999), "count": 2}, "Name fewer seeds"),
+        ({"seeds": range(9999), "count": 2}, "or name fewer --seeds"),
     ):
         with pytest.raises(UserError, match=words):
             adavit.directions(source, out, device="cpu", console=Told(), **given)
@@ -88,3 +88,19 @@ def test_strips_of_seeds_and_layers_in_arrays(
     seeds, layers = held_by([4, 6]), held_by([1, 2])
     arrays = adavit.directions(source, tmp_path / "b", seeds=seeds, layers=layers, **given)
     assert [path.read_bytes() for path in lists] == [path.read_bytes() for path in arrays]
+
+
+def test_a_reach_that_is_not_finite_is_refused(tmp_path: Path) -> None:
+    source = store_generator(tmp_path / "a.safetensors")
+    with pytest.raises(UserError, match="--reach is nan, expected a number of standard"):
+        adavit.directions(source, tmp_path / "out", reach=float("nan"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_strips_that_are_too_large_are_refused_with_what_makes_them_smaller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = store_generator(tmp_path / "a.safetensors")
+    monkeypatch.setattr("adavit.generation.grid.LARGEST", 500)
+    with pytest.raises(UserError, match=r"\. Lower --count or --images, or name fewer --seeds\.$"):
+        adavit.directions(source, tmp_path / "out", count=2, scale=1)

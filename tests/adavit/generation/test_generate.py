@@ -198,7 +198,9 @@ def test_it_is_said_which_generator_drew_and_what_lay_in_the_folder(
     ]
     warned = [note for note in told.notes if note.startswith("Warning")]
     assert len(warned) == (which == "best")
-    assert all(line.endswith("--which last draws the last one of the run.") for line in warned)
+    assert all(
+        line.endswith(f"That of {run} with --which last is the last one.") for line in warned
+    )
 
 
 def test_styles_are_drawn_after_the_seeds_under_their_names(stored: str, tmp_path: Path) -> None:
@@ -276,6 +278,15 @@ def test_a_grid_that_is_too_large_is_refused_before_anything_is_drawn(
     with pytest.raises(UserError, match=r"100 x 100 images, .* megapixels, expected at most 100"):
         generate(stored, range(10_000), tmp_path / "out", grid=GridLayout(scale=16))
     assert not (tmp_path / "out").exists()
+
+
+def test_columns_that_no_image_is_for_make_no_picture_too_large(
+    stored: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adavit.generation.grid.LARGEST", 2000)
+    generate(stored, [0, 1], tmp_path / "out", grid=GridLayout(100, 1, scale=1))
+    with Image.open(tmp_path / "out" / "grid.png") as drawn:
+        assert drawn.size == (2 * 10 + 2, 10 + 2)
 
 
 def test_the_grid_of_images_that_get_their_shape_back_is_measured_in_it(

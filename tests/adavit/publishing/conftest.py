@@ -103,6 +103,7 @@ def run(tmp_path: Path, write_generator: WriteGenerator) -> RunDirectory:
                     "data_fingerprint": "ab" * 32,
                     "n_fake": 50,
                     "n_train": 180,
+                    "n_leave_one_out": 180,
                     "percentile": 1.0,
                 },
                 "spaces": {

@@ -1,7 +1,10 @@
+import errno
 import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from adavit.errors import UserError
 from adavit.publishing.card import SAMPLE_SEEDS
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generator_file import read_generator, save_tuned
+from adavit.runtime import files
 from adavit.runtime.pictures import is_result
 from tests.adavit.publishing.conftest import WriteGenerator
 
@@ -107,6 +111,42 @@ def test_a_page_of_somebody_else_and_one_that_was_edited_stay(
     with pytest.raises(UserError, match=r"README\.md' was changed since it was written, expected"):
         adavit.card(file, folder, license="apache-2.0")
     assert page.read_text() == edited
+
+
+def test_a_picture_of_ones_own_stays(write_generator: WriteGenerator, tmp_path: Path) -> None:
+    file = str(write_generator())
+    _, picture, _ = adavit.card(file, tmp_path / "card")
+    picture.write_bytes(b"the best eight of a thousand")
+    with pytest.raises(
+        UserError, match=r"samples\.png' was changed since it was written, expected"
+    ):
+        adavit.card(file, tmp_path / "card", license="mit")
+    assert picture.read_bytes() == b"the best eight of a thousand"
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_card_that_could_not_be_written_can_be_written_again(
+    write_generator: WriteGenerator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bool
+) -> None:
+    file, folder = str(write_generator()), tmp_path / "card"
+    if before:
+        adavit.card(file, folder)
+    write, opened = files.unfinished_file, []
+
+    @contextmanager
+    def full(place: Path, prefix: str) -> Iterator[Any]:
+        opened.append(prefix)
+        if len(opened) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        with write(place, prefix) as unfinished:
+            yield unfinished
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "unfinished_file", full)
+        with pytest.raises(OSError, match="No space"):
+            adavit.card(file, folder, license="mit")
+    assert len(list(folder.iterdir())) == 3 * before
+    adavit.card(file, folder, license="mit")
 
 
 def test_a_card_that_is_written_anew_keeps_its_licence(

@@ -46,8 +46,17 @@ def test_figures_stand_with_their_protocol(run: RunDirectory) -> None:
     assert "200 in all, 180 of them trained on, 20 held out." in text
     assert "`" + "ab" * 32 + "`" in text
     assert "| 2.0% [0.4%, 10.5%] of 50 | none there |" in text
-    assert "nearer to a training image than 99% of these" in text
+    assert "nearer to a training image than 99% of the training images are to one another" in text
     assert "Trained with torch 2.14.1, device cpu." in text
+
+
+def test_of_few_training_images_no_hundredth_is_spoken_of(run: RunDirectory) -> None:
+    file = run.diagnostics.memorisation
+    record = json.loads(file.read_text())
+    record["protocol"]["n_leave_one_out"] = 50
+    file.write_text(json.dumps(record))
+    text = card_text(card_facts(read_generator(run.path, which="last")), license_id=None)
+    assert "nearer to a training image than any two training images are to one another" in text
 
 
 def test_what_is_not_known_is_said(write_generator: WriteGenerator) -> None:

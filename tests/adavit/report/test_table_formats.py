@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from adavit.report.summary import headline
+from adavit.report.table import Table
 from adavit.report.table_formats import (
     explanation,
     meanings_of_marks,
@@ -109,3 +110,27 @@ def test_there_is_no_spread_where_no_figure_has_two_seeds(tmp_path: Path) -> Non
     ]
     assert "Mean ±" in explanation(whole)
     assert "there is no spread" in explanation(whole.model_copy(update={"rows": alone}))
+
+
+def test_what_a_metric_was_set_to_is_told_of_each_of_its_columns() -> None:
+    alike = {"n_fake": 50}
+    table = Table(
+        columns=[
+            {"key": str(place), "name": name, "statistic": "best", "meaning": "", "better": "lower",
+             "protocol": {**alike, "setting": setting}}
+            for place, (name, setting) in enumerate(
+                [("fid", "f"), ("kid_subsets", "100 of 1000"), ("kid_subsets", "10 of 50")]
+            )
+        ],
+        rows=[], failures=[],
+    )  # fmt: skip
+    (page,) = table_view(table)["protocols"]
+    assert page["fields"] == {
+        "n_fake": 50,
+        "setting of fid": "f",
+        "setting of kid_subsets best [A]": "100 of 1000",
+        "setting of kid_subsets best [B]": "10 of 50",
+    }
+    text = to_markdown(table, "A table")
+    for words in ("setting of fid f", "100 of 1000", "10 of 50", "n_fake 50"):
+        assert words in text

@@ -1,3 +1,4 @@
+import errno
 import json
 import math
 import os
@@ -7,10 +8,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from adavit.errors import UserError, first_line
+from adavit.runtime import files
 from adavit.runtime.files import (
     BUSY_S,
     check_makeable,
@@ -22,6 +25,7 @@ from adavit.runtime.files import (
     unfinished_file,
     write_bytes,
     write_json,
+    write_together,
 )
 from benchmarks.house import ROOT
 
@@ -232,3 +236,25 @@ def test_a_folder_that_is_hidden_cannot_be_made(
     monkeypatch.setattr(Path, "exists", refuse)
     with pytest.raises(UserError, match="cannot be made or written to"):
         check_makeable(tmp_path / "new")
+
+
+def test_files_that_are_written_together_are_all_new_or_all_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [tmp_path / name for name in "ab"]
+    write_together(dict.fromkeys(paths, b"before"))
+    make = files.unfinished_file
+
+    def full(folder: Path, prefix: str) -> Any:
+        if prefix == ".b.":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return make(folder, prefix)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "unfinished_file", full)
+        with pytest.raises(OSError, match="No space"):
+            write_together(dict.fromkeys(paths, b"after"))
+    assert [path.read_bytes() for path in paths] == [b"before"] * 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+    write_together(dict.fromkeys(paths, b"after"))
+    assert [path.read_bytes() for path in paths] == [b"after"] * 2

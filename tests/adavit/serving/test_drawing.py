@@ -15,7 +15,7 @@ from adavit.runtime.drawn_images import what_its_discriminator_saw
 from adavit.serving.drawing import FOUND, MOST_SHOWN, RecipeDrawer
 from adavit.serving.recipe import Offer, Recipe
 from adavit.styles.change import StyleChange
-from adavit.styles.directions import find_directions
+from adavit.styles.directions import find_directions, most_directions
 from adavit.styles.directions_file import save_directions
 from adavit.styles.numbers import DirectionStep
 from tests.stored_generators import store_generator
@@ -92,6 +92,15 @@ def test_of_an_imported_generator_all_classes_are_offered(drawer: RecipeDrawer) 
     )  # nobody says what it was trained on
     imported = replace(drawer, explorer=replace(drawer.explorer, stored=stored))
     assert imported.offer.classes == (0, 1, 2)
+
+
+def test_of_the_smallest_generator_there_are_as_many_directions_as_change_anything(
+    tmp_path: Path,
+) -> None:
+    sizes = {"resolution": 8, "channel_base": 8, "channel_max": 1}
+    source = store_generator(tmp_path / "g.safetensors", **sizes)
+    drawer = RecipeDrawer.open(source, device="cpu", console=Told())
+    assert drawer.offer.directions == most_directions(drawer.explorer.generator) < FOUND
 
 
 def test_directions_of_a_file_are_taken(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import pytest
@@ -40,4 +41,12 @@ def test_centres_without_truncation_are_refused(tmp_path: Path) -> None:
     ):
         requested_change(
             stored_generator(tmp_path), ClassChoice(), truncation_centres=3, console=Told()
+        )
+
+
+@pytest.mark.parametrize("truncation", [math.nan, math.inf])
+def test_what_is_not_finite_is_refused(tmp_path: Path, truncation: float) -> None:
+    with pytest.raises(UserError, match=f"--truncation is {truncation}, expected a number"):
+        requested_change(
+            stored_generator(tmp_path), ClassChoice(), truncation=truncation, console=Told()
         )
