@@ -7,6 +7,7 @@ others (`adavit.metrics.kinship`), unless that is asked for; they are marked the
 chosen by its figures and the last is not: they have columns of their own too.
 """
 
+import re
 import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,10 @@ from adavit.metrics.kinship import (
 from adavit.metrics.names import HIGHER_IS_BETTER, metric_of
 from adavit.runs.outdated import BEST, LAST
 from adavit.runtime.paths import takes_paths
+from adavit.runtime.wording import with_middle_left_out
+
+LONGEST = 60
+"""Characters of a value of a protocol, such as the name of a run; of a longer one the middle is left out."""
 
 
 @dataclass(frozen=True)
@@ -219,7 +224,7 @@ def _differences(
         ].protocol.get("reference"):
             fields = ["reference", *fields]  # what people call the images that a digest tells apart
         named = ", ".join(
-            f"{field_words(key)} {_value(group[0], key)} (not {_value(first, key)})"
+            "{} {} (not {})".format(field_words(key), *_told_apart(group[0], first, key))
             for key in fields
         )
         of, of_first = _generator(group), _generator(groups[0])
@@ -239,18 +244,21 @@ def describe(protocol: Mapping[str, Any]) -> str:
     return f"{protocol['name']}: {words}" if protocol.get("name") else words
 
 
-def _value(figure: ComparedFigure, field: str) -> str:
+def _told_apart(figure: ComparedFigure, other: ComparedFigure, field: str) -> tuple[str, str]:
+    """The values of a field for people; in full where they would read the same without their middle."""
+    value, another = _value(figure, field), _value(other, field)
+    words, other_words = value_words(value), value_words(another)
+    return (words, other_words) if words != other_words else (str(value), str(another))
+
+
+def _value(figure: ComparedFigure, field: str) -> object:
     if field == FLATTERED:
-        return value_words(flattered_by(figure.protocol) or "none")
+        return flattered_by(figure.protocol) or "none"
     if field == "setting":
         settings = figure.protocol.get("settings")
-        return value_words(
-            settings.get(metric_of(figure.name)) if isinstance(settings, dict) else None
-        )
+        return settings.get(metric_of(figure.name)) if isinstance(settings, dict) else None
     value = figure.protocol.get(field)
-    if field == TRUNCATION and value is None:
-        return "not known, taken as 1"
-    return value_words(value)
+    return "not known, taken as 1" if field == TRUNCATION and value is None else value
 
 
 def field_words(field: str) -> str:
@@ -259,15 +267,17 @@ def field_words(field: str) -> str:
 
 
 def value_words(value: object) -> str:
-    """A value of a protocol for people: of a digest the beginning, networks by name."""
+    """A value of a protocol for people: as `short_value`, networks by name."""
     if isinstance(value, list):
         return ", ".join(short_network(str(each)) for each in value)
     return short_value(str(value))
 
 
 def short_value(text: str) -> str:
-    """A value of a protocol for people: of a digest the beginning."""
-    return text if len(text) <= 40 else f"{text[:12]}..."
+    """A value of a protocol for people: of a digest the beginning, of another long text that and the end."""
+    if re.fullmatch("[0-9a-f]{41,}", text):
+        return f"{text[:12]}..."
+    return with_middle_left_out(text, LONGEST)
 
 
 def _mark(source: str, found: Sequence[ComparedFigure]) -> str:

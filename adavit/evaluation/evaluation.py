@@ -105,7 +105,8 @@ class Evaluation:
         """The figures of a generator in one feature space with their protocol, and notes on them."""
         record: dict[str, Any] = {}
         notes: list[str] = []
-        if reference is not None:
+        # A network beside the one that was asked for may measure nothing of images, but the generator.
+        if reference is not None and measurable(self.image_metrics, network):
             evaluator, notes = self._evaluator(network, reference, count)
             record = score_with(
                 evaluator,

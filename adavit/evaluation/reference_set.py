@@ -15,6 +15,8 @@ from adavit.errors import UserError
 from adavit.evaluation.protocol import NamedProtocol
 from adavit.evaluation.run_images import (
     CHANNEL_NAMES,
+    MEASURED_AGAINST,
+    TRAINED_ON,
     Activity,
     known_source,
     load_reference,
@@ -25,6 +27,7 @@ from adavit.evaluation.run_images import (
 )
 from adavit.evaluation.sources import GeneratorSource, Source, open_source
 from adavit.generation.sampling import generated_batches
+from adavit.runs.metadata import UNKNOWN
 from adavit.runtime.randomness import seed_for
 from adavit.runtime.resolution import Resolution
 
@@ -123,12 +126,15 @@ class ReferenceChoice:
         }
         reference = self._open(source, size)
         own = reference.images.fingerprint == stored.data_fingerprint
+        is_known = stored.data_fingerprint != UNKNOWN
         if self._against in ("training set", "trained on") and not own:
-            raise self._conflict(f"the images that {subject.name!r} was trained from")
+            raise self._conflict(
+                f"the images that {subject.name!r} was trained from", is_known=is_known
+            )
         if self._against == "test split" and (own or reference.split == "train"):
             raise self._conflict("images that nothing was trained from")
         if not own:
-            changed = source == config.data.source and self._data is None
+            changed = is_known and source == config.data.source and self._data is None
             note = (
                 f"The images of {source} are not those that {subject.name} was trained on: they have changed"
                 " since. Its figures from training are of the former ones."
@@ -154,8 +160,8 @@ class ReferenceChoice:
         if self._data is None:
             raise UserError(
                 f"{self._subject.name!r} is not a run or a .safetensors file, so it is read as"
-                " images, and --data has no default; expected the real images to compare with. Give"
-                " --data, or check the path."
+                " images, and --data has no default; expected the real images to compare with (metrics that"
+                " look at none, such as is, take their size alone). Give --data, or check the path."
             )
         reference = self._open(
             self._data, {"data_root": self._data_root, "reading": Reading(**self._reading)}
@@ -167,11 +173,11 @@ class ReferenceChoice:
 
     def _default(self, subject: GeneratorSource) -> str:
         """What is compared with when `--data` is not given."""
-        data = subject.config.data.source
-        if self._against in ("training set", "trained on"):
-            return known_source(data, subject.name)
-        if self._against == "data":
-            return known_source(subject.config.metrics.reference or data, subject.name)
+        data, compared = subject.config.data.source, subject.config.metrics.reference
+        if self._against == "data" and compared:
+            return known_source(compared, subject.name, MEASURED_AGAINST)
+        if self._against in ("training set", "trained on", "data"):
+            return known_source(data, subject.name, TRAINED_ON)
         name = data.partition(":")[0]
         if name in TORCHVISION_SETS and "test" in TORCHVISION_SETS[name].splits:
             return f"{name}:test"
@@ -228,9 +234,15 @@ class ReferenceChoice:
         )
         return ReferenceSet(found, opened.config.data.source, "generated", None)
 
-    def _conflict(self, wanted: str) -> UserError:
+    def _conflict(self, wanted: str, *, is_known: bool = True) -> UserError:
+        """What is told of images that are not those of the protocol, or of which nobody knows it."""
         assert self._protocol is not None
         given = f"--data {self._data!r}" if self._data else "the run's data, as it is now,"
+        if not is_known:
+            return UserError(
+                f"{self._subject.name!r} was imported, so nobody knows whether {given} is what --protocol"
+                f" {self._protocol.name} compares with, expected {wanted}. Leave --protocol out and give --fakes."
+            )
         return UserError(
             f"{given} is not what --protocol {self._protocol.name} compares with, expected"
             f" {wanted}. Name these, or leave --protocol out and give --fakes."

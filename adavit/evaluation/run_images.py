@@ -17,11 +17,15 @@ from adavit.data.known_names import TORCHVISION_SETS, has_known_name
 from adavit.data.unusable_source import source_called
 from adavit.errors import UserError
 from adavit.models import Generator
+from adavit.runs.metadata import UNKNOWN
 from adavit.runs.shared_names import HERE
 from adavit.runtime.resolution import Resolution
 
 Activity = Callable[[str, int, int], None]
 """Told what takes time: a word, how much of it is done, and of how much."""
+
+TRAINED_ON, MEASURED_AGAINST = "was trained on", "is measured against"
+"""What images of its settings are to a run."""
 
 CHANNEL_NAMES: dict[int, Channels] = {1: "grey", 3: "rgb", 4: "rgba"}
 """Value of `data.channels` by number of channels."""
@@ -128,21 +132,26 @@ def images_of_run(
         name: Of the run, for messages.
         config: Of the run.
         generator: Whose images are compared with these.
-        fingerprint: Of the images the run was trained from.
+        fingerprint: Of the images the run was trained from; `UNKNOWN` if it was imported.
         data: As the user gave `--data`; None takes the run's own.
         data_root: Where downloaded sets are kept; None takes the run's.
         activity: Told what takes time.
 
     Raises:
-        UserError: If they cannot be had, or `data` is None and the run's own have changed since.
+        UserError: If they cannot be had, or `data` is None and the run's own have changed since, or nobody knows.
     """
-    source = data or known_source(config.data.source, name)
+    source = data or known_source(config.data.source, name, TRAINED_ON)
     root = data_root or config.data.data_root
     found = images_like(
         generator, source, "--data", data_root=root, activity=activity, reading=reading_of(config)
     )
     if found.fingerprint == fingerprint:
         return RunImages(found, split_of(config, found))
+    if data is None and fingerprint == UNKNOWN:
+        raise UserError(
+            f"{name!r} was imported, so nobody knows whether it was trained on the images of"
+            f" {config.data.source!r}, expected real images. Name them with --data."
+        )
     if data is None:
         raise UserError(
             f"the images of {config.data.source!r} are not those that {name!r} was"
@@ -152,25 +161,26 @@ def images_of_run(
     return RunImages(found, None)
 
 
-def known_source(source: str, name: str) -> str:
-    """The data of a run as its settings name them, if they can be found by that.
+def known_source(source: str, name: str, role: str) -> str:
+    """Images of a run as its settings name them, if they can be found by that.
 
     Args:
         source: Of the settings; a file away from its run has but the name of a folder or zip.
         name: Of the run or file, for messages.
+        role: What they are to it, such as `TRAINED_ON`, likewise.
 
     Raises:
         UserError: If there is nothing of that name here.
     """
     if source.startswith(HERE) and not Path(source).exists():
         raise UserError(
-            f"{name!r} lies outside of its run and knows its data by the name"
+            f"{name!r} lies outside of its run and knows the images that it {role} by the name"
             f" {source.removeprefix(HERE)!r} alone, which is not in this folder. Expected the"
             " images; name them with --data."
         )
     if not has_known_name(source) and not Path(source).exists():
         raise UserError(
-            f"the images that {name!r} was trained on are no longer at {source!r}. Give their"
+            f"the images that {name!r} {role} are no longer at {source!r}. Give their"
             " new place with --data, or other images to compare with."
         )
     return source

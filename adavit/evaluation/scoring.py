@@ -86,15 +86,14 @@ def choose_networks(
         for; the random one first where there is none of the former.
 
     Raises:
-        UserError: If one cannot be had.
+        UserError: If one cannot be had, or none of them has a use for the weights.
     """
-    alone = (
-        len(extractors) == 1
-    )  # it is a mistake then to give weights to another one than Inception
+    # It is a mistake then to give any, which the first of them says.
+    built_in = all(name in BUILT_IN for name in extractors)
     asked = [
         choose_network(
             name,
-            inception_weights=inception_weights if alone or name not in BUILT_IN else None,
+            inception_weights=inception_weights if built_in or name not in BUILT_IN else None,
             **arguments,
         )
         for name in extractors

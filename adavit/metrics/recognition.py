@@ -16,11 +16,12 @@ from adavit.metrics.measure import Measure
 from adavit.metrics.names import RECOGNITION
 from adavit.metrics.real_features import RealFeatures
 
-FAIR_PART = 0.1
-"""A kind or a mode counts as covered from this part of its fair share of images on: a stray image does not make one."""
+FAIR_PART = 10
+"""A kind or a mode counts as covered from one part in so many of its fair share of images on: a stray image does not
+make one. Whole numbers, as shares that are equal differ where they are rounded."""
 
-SMALLEST_MODE = 0.002
-"""Modes that hold less of the real images are left out."""
+SMALLEST_MODE = 500
+"""Modes that hold less than one in so many of the real images are left out."""
 
 
 class _Recognition(Measure):
@@ -54,12 +55,13 @@ class Kinds(_Recognition):
     ) -> dict[str, float]:
         """The number, from 0 to that of all kinds; see `Measure.figures`."""
         network = recognising(extractor)
-        shares = _shares(network.recognise(fakes).kinds, len(network.kinds))
-        return {"": float((shares >= FAIR_PART / len(network.kinds)).sum())}
+        kinds = len(network.kinds)
+        found = _counts(network.recognise(fakes).kinds, kinds)
+        return {"": float((FAIR_PART * kinds * found >= len(fakes)).sum())}
 
     def setting(self, n_fake: int, n_real: int) -> str:
         """As `Measure.setting`."""
-        return f"from {FAIR_PART:.0%} of an even share on"
+        return f"from {1 / FAIR_PART:.0%} of an even share on"
 
 
 class Modes(_Recognition):
@@ -76,14 +78,17 @@ class Modes(_Recognition):
         network = recognising(extractor)
         sides = [network.recognise(each) for each in (real.on_device, fakes)]
         bins = 1 + max(int(side.attributes.max()) for side in sides)
-        fair, found = (_mode_shares(side, len(network.kinds), bins) for side in sides)
-        counted = fair >= SMALLEST_MODE
-        covered = found[counted] >= FAIR_PART * fair[counted]
+        n_real, n_fake = (len(side.kinds) for side in sides)
+        fair, found = (_mode_counts(side, len(network.kinds), bins) for side in sides)
+        counted = SMALLEST_MODE * fair >= n_real
+        covered = FAIR_PART * found[counted] * n_real >= fair[counted] * n_fake
         return {"": float(covered.double().mean()) if len(covered) else 0.0}
 
     def setting(self, n_fake: int, n_real: int) -> str:
         """As `Measure.setting`."""
-        return f"from {FAIR_PART:.0%} of their real share on, of {SMALLEST_MODE:.1%} at least"
+        return (
+            f"from {1 / FAIR_PART:.0%} of their real share on, of {1 / SMALLEST_MODE:.1%} at least"
+        )
 
 
 def recognising(extractor: FeatureExtractor) -> RecognisingExtractor:
@@ -100,15 +105,14 @@ def recognising(extractor: FeatureExtractor) -> RecognisingExtractor:
     )
 
 
-def _shares(codes: Tensor, count: int) -> Tensor:
-    """Share of each code from 0 to `count`, float64 [count]; negative ones are of no code, but count as images."""
-    return torch.bincount(codes[codes >= 0], minlength=count).double() / max(1, len(codes))
+def _counts(codes: Tensor, count: int) -> Tensor:
+    """How often each code from 0 to `count` occurs, int64 [count]; negative ones are of no code."""
+    return torch.bincount(codes[codes >= 0], minlength=count)
 
 
-def _mode_shares(seen: Recognised, kinds: int, bins: int) -> Tensor:
-    """Share of images of each mode, float64 [kinds * A * bins]."""
+def _mode_counts(seen: Recognised, kinds: int, bins: int) -> Tensor:
+    """Number of images of each mode, int64 [kinds * A * bins]."""
     attributes = seen.attributes.shape[1]
     place = seen.kinds[:, None] * attributes + torch.arange(attributes, device=seen.kinds.device)
     codes = torch.where(seen.kinds[:, None] < 0, -1, place * bins + seen.attributes)  # [N, A]
-    # Each image is of A modes, so that the shares are of codes times A.
-    return attributes * _shares(codes.flatten(), kinds * attributes * bins)
+    return _counts(codes.flatten(), kinds * attributes * bins)

@@ -15,6 +15,7 @@ from adavit.data import load_images
 from adavit.features.discriminator import ProjectedDiscriminator
 from adavit.generation.sampling import BATCH, draw_in_parts
 from adavit.metrics import FeatureExtractor
+from adavit.metrics.extractors.extractor import images_per_call
 from adavit.models import count_parameters
 from adavit.runtime.console import Console
 from adavit.runtime.imagined_world import ImaginedWorld
@@ -50,8 +51,8 @@ UNPLANNED = (
     " below are those of a run without it."
 )
 
-BATCH_OF_EXTRACTORS = {"random": 2000}
-"""Images that extractors take at a time on an accelerator, beside those that take `USUAL_BATCH`."""
+BATCH_OF_EXTRACTORS = {"random": 2000, "drawn": 2000}
+"""Small images that extractors take at a time on an accelerator, beside those that take `USUAL_BATCH`."""
 
 USUAL_BATCH = 128
 
@@ -262,7 +263,7 @@ def evaluation_bytes(workload: Workload, imagined: ImaginedStep) -> int:
             del drawn
             for evaluator in workload.evaluators:
                 extractor = evaluator.extractor
-                batch = _batch_of(extractor, workload.device)
+                batch = images_per_call(_batch_of(extractor, workload.device), shape)
                 extractor(torch.empty(batch, channels, *shape, dtype=torch.uint8))
     features = max((each.extractor.features for each in workload.evaluators), default=0)
     return live.peak - there + 4 * features * workload.config.metrics.fakes

@@ -25,7 +25,7 @@ def test_networks_of_others_are_brought_in_drawn_with_and_scored(
     assert "faces: 10 fakes of generator.safetensors, against" in scored.out  # of no kimg
     unnamed = adavit("evaluate", "faces", *asked)
     assert unnamed.code == 2
-    assert "knows its data by the name 'faces.zip' alone" in unnamed.err
+    assert "knows the images that it was trained on by the name 'faces.zip' alone" in unnamed.err
 
 
 def test_bad_input_ends_with_one_line_and_code_2(adavit: Adavit) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from adavit.diagnostics.memorisation.chosen_images import ChosenImages, visible
 from adavit.metrics import FeatureExtractor, extract_features
+from adavit.metrics.extractors.extractor import images_per_call
 from adavit.metrics.intervals import newcombe_interval, wilson_interval
 from adavit.metrics.neighbours import Nearest, Vectors, block_rows, nearest
 
@@ -41,7 +42,8 @@ def feature_space(extractor: FeatureExtractor, activity: Callable[[str, int, int
 
     def embed(images: ChosenImages, kind: str) -> Tensor:
         text = f"features of {kind}"
-        batches = (images[rows] for rows in torch.arange(len(images)).split(extractor.batch))
+        size = images_per_call(extractor.batch, images.images.shape)
+        batches = (images[rows] for rows in torch.arange(len(images)).split(size))
         return extract_features(
             extractor, batches, progress=lambda done: activity(text, done, len(images))
         )

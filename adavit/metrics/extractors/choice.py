@@ -4,6 +4,7 @@ Each is imported when it is chosen: torch-fidelity and torchvision take their ti
 come with the package need neither.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -128,10 +129,11 @@ def _lpips(device: torch.device, allow_download: bool) -> FeatureExtractor:
     from adavit.metrics.extractors.fidelity import VGG16_WEIGHTS, expected_vgg16_state
     from adavit.metrics.extractors.lpips import LPIPS_WEIGHTS, LpipsFeatures, expected_lpips_state
 
-    vgg16 = VGG16_WEIGHTS.find(allow_download=allow_download)
+    published = replace(VGG16_WEIGHTS, named_as=None)  # a file of one's own makes another extractor
+    vgg16 = published.find(allow_download=allow_download)
     layers = LPIPS_WEIGHTS.find(allow_download=allow_download)
     return LpipsFeatures(
-        VGG16_WEIGHTS.read(vgg16.path, expected_vgg16_state()),
+        published.read(vgg16.path, expected_vgg16_state()),
         LPIPS_WEIGHTS.read(layers.path, expected_lpips_state()),
         device,
     )

@@ -6,8 +6,9 @@ every other extractor carries a suffix (`adavit.metrics.names`).
 """
 
 import hashlib
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -20,6 +21,11 @@ from adavit.errors import UserError
 
 Progress = Callable[[int], None]
 ShouldStop = Callable[[], bool]
+
+PIXELS = 2**23
+"""Pixels that an extractor takes at a time: 2,048 images of 64 px, 128 of 256 px, 8 of 1024 px. Before it makes them
+small it holds them as float32 several times over: 2,000 images of 1024 px took 76 GiB, so many pixels take 0.3 GiB.
+Other batches change features by rounding (2e-6), so the bound leaves alone what images of up to 64 px come in."""
 
 
 class Interrupted(Exception):  # not ...Error: the user asked for it
@@ -37,7 +43,7 @@ class FeatureExtractor(Protocol):
         features: Number of features F per image.
         resize: How images are brought to the size the network sees, for the record.
         device: Where the network is, and where its features are returned.
-        batch: Images per call that are fastest on this device.
+        batch: Images per call that are fastest on this device, as long as they are small (`PIXELS`).
     """
 
     name: str
@@ -228,6 +234,16 @@ class FloatExtractor(ABC):
         """Features [B, F] of images float32 [B, 3, H, W] in `pixel_range`."""
 
 
+def images_per_call(batch: int, shape: Sequence[int]) -> int:
+    """Images of one shape that are read and seen at a time: `batch`, or as many as have `PIXELS` pixels, at least one.
+
+    Args:
+        batch: The most.
+        shape: Of some of them or of one, ending in height and width.
+    """
+    return min(batch, max(1, PIXELS // math.prod(shape[-2:])))
+
+
 def extract_features(
     extractor: FeatureExtractor,
     batches: Iterable[Tensor | np.ndarray],
@@ -241,7 +257,8 @@ def extract_features(
     Args:
         extractor: The network.
         batches: Images uint8 [B, C, H, W] each; B may differ and may exceed `batch`.
-        batch: Images per call of the extractor. None takes the extractor's own.
+        batch: The most images per call of the extractor, of large ones fewer (`PIXELS`). None takes the extractor's
+            own.
         progress: Called after each call of the extractor with the number of images done so far.
         should_stop: Asked before each call of the extractor.
 
@@ -255,7 +272,8 @@ def extract_features(
     parts: list[Tensor] = []
     done = 0
     for images in batches:
-        for chunk in torch.as_tensor(images).split(batch or extractor.batch):
+        whole = torch.as_tensor(images)
+        for chunk in whole.split(images_per_call(batch or extractor.batch, whole.shape)):
             if should_stop is not None and should_stop():
                 raise Interrupted(f"stopped after {done} images")
             parts.append(extractor(chunk).cpu())
@@ -270,12 +288,13 @@ def array_batches(images: np.ndarray, batch: int) -> Iterator[Tensor]:
 
     Args:
         images: Images [N, C, H, W], uint8; may be memory-mapped and read-only.
-        batch: Images per batch, >= 1.
+        batch: The most images per batch, >= 1, of large ones fewer (`PIXELS`).
 
     Yields:
         Copies [B, C, H, W], uint8, on the CPU.
     """
-    for start in range(0, len(images), batch):
+    size = images_per_call(batch, images.shape)
+    for start in range(0, len(images), size):
         yield torch.from_numpy(
-            np.array(images[start : start + batch])
+            np.array(images[start : start + size])
         )  # torch wants writable memory

@@ -11,7 +11,8 @@ from adavit.config.auto import RunFacts, resolve
 from adavit.config.run import RunConfig
 from adavit.data import load_images
 from adavit.metrics.extractors.random_features import RandomFeatures
-from adavit.runs.generator_file import save_generator
+from adavit.runs.generator_file import read_generator, save_generator
+from adavit.runs.metadata import UNKNOWN
 from adavit.runtime.resolution import Resolution
 from adavit.training.start.stored_settings import config_text
 from tests.networks import GENERATOR, make_generator
@@ -63,6 +64,25 @@ def make_run(
         label_counts=[15, 5] if cond else None,
     )
     return path
+
+
+def as_imported(run: Path) -> Path:
+    """The run, its generator written as `adavit import` does: nobody knows which images it was trained on."""
+    file = run / "generator-best.safetensors"
+    stored = read_generator(file)
+    save_generator(
+        file,
+        stored.generator,
+        arguments=stored.arguments,
+        config=stored.config,
+        data_fingerprint=UNKNOWN,
+        images=stored.images,
+        metric=None,
+        classes=(),
+        label_counts=None,
+        origin="stylegan2:cats.pkl",
+    )
+    return run
 
 
 def features_of(images: np.ndarray) -> torch.Tensor:

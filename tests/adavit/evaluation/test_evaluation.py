@@ -12,6 +12,7 @@ from adavit.evaluation.evaluate import evaluate
 from adavit.generation.generate import generate
 from adavit.runs.generator_file import read_generator, save_generator
 from adavit.runs.records import write_record
+from tests.adavit.evaluation.runs import make_run
 from tests.inception_stand_in import choose_stand_in
 
 SEEN = f"torchvision:resnet18 {'01' * 32}"
@@ -26,9 +27,15 @@ def networks(monkeypatch: pytest.MonkeyPatch) -> None:
 def marked(run: Path) -> Path:
     """A copy of the run whose discriminator saw a network."""
     shutil.copytree(run, "marked")
-    file = Path("marked/generator-best.safetensors")
+    mark(Path("marked"), SEEN)
+    return Path("marked")
+
+
+def mark(run: Path, seen: str) -> None:
+    """Writes the network that the discriminator of a run saw."""
+    file = run / "generator-best.safetensors"
     stored = read_generator(file)
-    config = stored.config | {"features": stored.config["features"] | {"seen": [SEEN]}}
+    config = stored.config | {"features": stored.config["features"] | {"seen": [seen]}}
     save_generator(
         file,
         stored.generator,
@@ -40,8 +47,7 @@ def marked(run: Path) -> Path:
         classes=(),
         label_counts=None,
     )
-    Path("marked/config.yaml").write_text(yaml.safe_dump(config))
-    return Path("marked")
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
 
 
 def drawn(source: Path, name: str, seeds: range = range(30)) -> str:
@@ -111,3 +117,20 @@ def test_folders_are_compared_as_their_runs_are_and_those_of_others_as_unknown(
     assert any(note.startswith("unknown discriminator: ") for note in found.notes)
     (together,) = [c for c in compare(files, anyway=True).columns if c.name == "fid"]
     assert together.flattered == (True, False, False)
+
+
+@pytest.mark.parametrize("extractor", ["drawn", "auto"])
+def test_a_network_beside_that_sees_nothing_of_the_images_measures_the_generator_alone(
+    tmp_path: Path, extractor: str
+) -> None:
+    run = make_run(tmp_path / "drawings", Path("small_set:40"), side=32)
+    mark(run, f"stylegan2:x.pkl {'01' * 32}")
+    metrics = ["recognised", "ppl"]
+    record = evaluate(str(run), metrics=metrics, extractor=extractor, fakes=20)
+    parts = {part["protocol"]["extractor"]: part for part in (record, *record["beside"])}
+    assert list(parts) == (["drawn", "random"] if extractor == "drawn" else ["random", "drawn"])
+    assert {"recognised", "ppl_drawn"} < parts["drawn"].keys()
+    assert parts["drawn"]["protocol"]["n_real"] == 40
+    assert parts["random"]["ppl_random"] > 0
+    assert parts["random"]["protocol"]["n_real"] is None
+    assert "recognised" not in parts["random"]

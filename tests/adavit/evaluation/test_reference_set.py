@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 import adavit.evaluation.evaluate
 from adavit.config.run import RunConfig
@@ -17,7 +18,7 @@ from adavit.evaluation.run_images import split_of
 from adavit.evaluation.sources import open_source
 from adavit.generation.sampling import generated_batches
 from adavit.runtime.randomness import seed_for
-from tests.adavit.evaluation.runs import SIDE, make_run
+from tests.adavit.evaluation.runs import SIDE, as_imported, make_run
 
 pytestmark = pytest.mark.usefixtures("small_protocols")
 
@@ -154,8 +155,42 @@ def test_without_counts_a_generator_gives_as_many_as_its_own_metrics(
     assert len(reference_of(pictures, run).images.images) == 30
 
 
+def test_of_an_imported_generator_nobody_knows_whether_its_images_have_changed(
+    run: Path, others: Path
+) -> None:
+    imported = as_imported(run)
+    found = reference_of(imported, None)
+    assert (found.trained_on, found.notes) == (None, ())
+    for protocol in ("train50k", "fewshot5k"):
+        for data in (None, others):
+            with pytest.raises(UserError, match="'run' was imported, so nobody knows whether") as e:
+                reference_of(imported, data, protocol)
+            assert f"--protocol {protocol} compares with, expected the images" in str(e.value)
+            assert "as it is now, is not" not in str(e.value)
+            assert str(e.value).endswith("Leave --protocol out and give --fakes.")
+    assert len(reference_of(imported, others, "quick5k").images) == 25
+
+
+def test_images_that_are_gone_are_called_what_they_were_to_the_run(
+    run: Path, pictures: Path
+) -> None:
+    settings = yaml.safe_load((run / "config.yaml").read_text())
+    settings["metrics"]["reference"] = "gone"
+    (run / "config.yaml").write_text(yaml.safe_dump(settings))
+    with pytest.raises(UserError, match="the images that 'run' is measured against are no longer"):
+        reference_of(run, None)
+    assert len(reference_of(run, None, "train50k").images) == 40
+    pictures.rename("elsewhere")
+    with pytest.raises(UserError, match="the images that 'run' was trained on are no longer at"):
+        reference_of(run, None, "train50k")
+
+
 def test_images_have_no_default_and_no_images_trained_on(pictures: Path, others: Path) -> None:
-    with pytest.raises(UserError, match="--data has no default; expected the real images"):
+    expected = (
+        r"--data has no default; expected the real images to compare with \(metrics that look at none, such as"
+        r" is, take their size alone\)\. Give --data"
+    )
+    with pytest.raises(UserError, match=expected):
         reference_of(pictures, None)
     with pytest.raises(UserError, match=r"is read as images\. Name the run"):
         reference_of(pictures, others, "fewshot5k")

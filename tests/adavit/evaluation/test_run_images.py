@@ -23,7 +23,7 @@ from adavit.evaluation.run_images import (
 )
 from adavit.evaluation.sources import GeneratorSource, open_source
 from adavit.runtime.resolution import Resolution
-from tests.adavit.evaluation.runs import SIDE, make_run
+from tests.adavit.evaluation.runs import SIDE, as_imported, make_run
 
 
 def opened(run: Path) -> GeneratorSource:
@@ -82,6 +82,18 @@ def test_data_that_changed_are_an_error_that_says_what_to_do(run: Path, pictures
     next((pictures / "dark").iterdir()).unlink()
     with pytest.raises(UserError, match=r"'run' was trained on: .* differs\. Restore .* --data\."):
         images_of(run)
+
+
+def test_of_an_imported_generator_nobody_knows_what_it_was_trained_on(
+    run: Path, pictures: Path
+) -> None:
+    imported = as_imported(run)
+    with pytest.raises(
+        UserError, match=r"'run' was imported, so nobody knows .* with --data\."
+    ) as e:
+        images_of(imported)
+    assert "Restore" not in str(e.value)
+    assert len(images_of(imported, str(pictures)).unseen) == 40
 
 
 @pytest.mark.parametrize(

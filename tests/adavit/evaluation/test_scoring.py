@@ -191,6 +191,19 @@ def test_a_network_that_was_not_seen_comes_first_and_each_once(
         assert given <= {None}
 
 
+@pytest.mark.parametrize("extractors", [["drawn"], ["drawn", "random"], ["random", "drawn"]])
+def test_weights_of_inception_that_nothing_uses_are_a_mistake(extractors: list[str]) -> None:
+    with pytest.raises(UserError, match=f"together with extractor {extractors[0]}, which does not"):
+        choose_networks(
+            extractors,
+            [],
+            data=["small_set"],
+            inception_weights=Path("no_such.pth"),
+            device=torch.device("cpu"),
+            console=SilentConsole(),
+        )
+
+
 def test_the_same_images_are_scored_in_each_space(generator: Generator) -> None:
     reals = drawn_images(40, seed=1, side=16)
     evaluators = [evaluator_of(reals), evaluator_of(reals, extractor=Related())]

@@ -1,4 +1,5 @@
 import math
+import re
 
 import pytest
 import torch
@@ -6,9 +7,10 @@ import torch
 from adavit.metrics.distances import frechet_distance, kernel_distance
 from adavit.metrics.extractors.extractor import Recognised
 from adavit.metrics.extractors.random_features import RandomFeatures
-from adavit.metrics.measures import MEASURES
+from adavit.metrics.measures import MEASURES, WITH_REAL_SCORES
 from adavit.metrics.names import HIGHER_IS_BETTER, METRICS
 from adavit.metrics.real_features import RealFeatures
+from benchmarks.house import ROOT
 from tests.references.metrics_features import drawn_features
 
 CPU = torch.device("cpu")
@@ -51,3 +53,9 @@ def test_every_measure_is_named_and_finite_at_few_images(extractor: Classifier) 
         assert all(math.isfinite(figure) for figure in figures.values()), name
     assert {*MEASURES, "ppl"} == set(METRICS)
     assert set(HIGHER_IS_BETTER) < set(METRICS)
+
+
+def test_the_documentation_names_those_that_real_images_are_scored_with() -> None:
+    text = (ROOT / "docs" / "metrics.md").read_text("utf-8")
+    sentence = text.partition("Beside each\nof ")[2].partition(", whatever")[0]
+    assert re.findall(r"`(\w+)`", sentence) == list(WITH_REAL_SCORES)

@@ -77,6 +77,17 @@ def test_rare_modes_do_not_count_and_a_tenth_of_the_fair_share_does() -> None:
     assert figure("modes", of([*few, *few, (0, 0, 1)]), real) == pytest.approx(2 / 3)
 
 
+def test_a_tenth_is_a_tenth_however_it_would_be_rounded() -> None:
+    real = of([(0, 0, 0)] * 90 + [(0, 0, 1)] * 10)
+    tenth = of([(0, 0, 0)] * 99 + [(0, 0, 1)])
+    assert figure("modes", tenth, real) == 1.0
+    assert figure("modes", of([(0, 0, 0)] * 100 + [(0, 0, 1)]), real) == pytest.approx(2 / 3)
+    for count in range(500, 20_000, 1500):  # one in 500 is no rare mode
+        common = [(0, 0, 0)] * (count - count // 500)
+        real = of([*common, *[(0, 0, 1)] * (count // 500)])
+        assert figure("modes", of([(0, 0, 0)] * 50), real) == pytest.approx(2 / 3), count
+
+
 def test_another_extractor_is_refused() -> None:
     for name in RECOGNITION:
         MEASURES[name].check_extractor(Reader())

@@ -123,7 +123,9 @@ def test_what_a_run_hands_on_holds_no_path_and_serves_here_and_elsewhere(
     own = evaluate(str(run), which="last", **arguments)
     assert evaluate(str(lone), **arguments)["fd_random"] == own["fd_random"]
     (tmp_path / "pictures").rename(tmp_path / "moved")
-    with pytest.raises(UserError, match=r"its data by the name 'pictures' alone.*--data"):
+    with pytest.raises(
+        UserError, match=r"that it was trained on by the name 'pictures' alone.*--data"
+    ):
         evaluate(str(lone), **arguments)
     found = evaluate(str(lone), data=str(tmp_path / "moved"), **arguments)
     assert found["fd_random"] == own["fd_random"]

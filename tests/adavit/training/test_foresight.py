@@ -2,19 +2,24 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 import adavit
 from adavit.config.layers import build_config
 from adavit.config.run import RunConfig
 from adavit.config.section import MOST
 from adavit.errors import UserError
+from adavit.metrics import RandomFeatures
+from adavit.metrics.extractors.drawn_features import drawn_features
 from adavit.runtime.console import SilentConsole
 from adavit.training.foresight import (
+    BATCH_OF_EXTRACTORS,
     describe_elsewhere,
     disk_bytes,
     evaluation_bytes,
@@ -178,7 +183,7 @@ def test_what_a_run_refuses_is_refused_of_one_elsewhere(
     tmp_path: Path, layer: dict[str, Any], message: str
 ) -> None:
     images = write_images(tmp_path / "flat", random_images(24))
-    given = {"data": {"source": str(images), **layer.pop("data", {})}, **layer}
+    given = {**layer, "data": {"source": str(images), **layer.get("data", {})}}
     config = build_config([{"metrics": {"names": []}, "run": {"device": "cuda"}}, given])
     with pytest.raises(UserError, match=message):
         describe_elsewhere(config, SilentConsole())
@@ -190,3 +195,33 @@ def test_what_makes_no_sense_is_told_of_a_run_elsewhere(pictures: Path) -> None:
     describe_elsewhere(absurd, console)
     assert any("training.generator_lr is 0.9" in note for note in console.notes)
     assert any("little to learn from" in note for note in console.notes)
+
+
+def test_extractors_are_foreseen_at_as_many_images_as_they_take_on_an_accelerator(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for kind in ("random", "drawn"):
+        monkeypatch.setattr(
+            f"adavit.metrics.extractors.{kind}_features.is_accelerator", lambda _: True
+        )
+    found = {each.name: each.batch for each in (RandomFeatures(), drawn_features())}
+    assert found == BATCH_OF_EXTRACTORS
+
+
+def test_of_large_images_fewer_are_foreseen_at_a_time(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workload = prepare(tiny(), SilentConsole())
+    imagined = ImaginedStep(workload.config)
+    seen: list[torch.Size] = []
+
+    def extractor(images: torch.Tensor) -> None:
+        seen.append(images.shape)
+
+    extractor.name, extractor.batch, extractor.features = "random", 250, 1  # type: ignore[attr-defined]
+    evaluator: Any = SimpleNamespace(extractor=extractor)
+    there = replace(workload, evaluators=(evaluator,))
+    for _ in range(2):
+        evaluation_bytes(there, imagined)
+        monkeypatch.setattr("adavit.metrics.extractors.extractor.PIXELS", 5 * 16 * 16)
+    assert seen == [(250, 3, 16, 16), (5, 3, 16, 16)]

@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 import pytest
 import torch
 
@@ -5,10 +7,12 @@ from adavit.diagnostics.memorisation.chosen_images import ChosenImages
 from adavit.diagnostics.memorisation.training_distances import (
     TrainingSet,
     distances_to_training,
+    feature_space,
     leave_one_out,
     pixel_space,
     summarise,
 )
+from adavit.metrics import RandomFeatures
 from adavit.metrics.intervals import wilson_interval
 from tests.adavit.diagnostics.conftest import random_images
 
@@ -71,3 +75,21 @@ def test_the_summary_counts_what_is_below_the_threshold() -> None:
     assert (summary["images"], summary["closer"], summary["share_closer"]) == (4, 1, 0.25)
     assert summary["median"] == 3
     assert summary["share_interval"] == [round(end, 6) for end in wilson_interval(1, 4, z=1.959964)]
+
+
+class Read(ChosenImages):
+    """Notes how many images are read at a time."""
+
+    counts: ClassVar[list[int]] = []
+
+    def __getitem__(self, rows: slice | torch.Tensor) -> torch.Tensor:
+        found = super().__getitem__(rows)
+        self.counts.append(len(found))
+        return found
+
+
+def test_of_large_images_fewer_are_read_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adavit.metrics.extractors.extractor.PIXELS", 5 * 16 * 16)
+    space = feature_space(RandomFeatures(), lambda *_: None)
+    assert space.embed(Read.of(random_images(12).numpy()), "").shape == (12, 256)
+    assert Read.counts == [5, 5, 2]

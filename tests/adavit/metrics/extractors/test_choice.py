@@ -6,6 +6,7 @@ import torch
 
 from adavit.errors import UserError
 from adavit.metrics.extractors.choice import choose_extractor
+from adavit.metrics.extractors.fidelity import VGG16_WEIGHTS
 from adavit.metrics.extractors.inception import INCEPTION_WEIGHTS
 from adavit.metrics.extractors.weight_files import WeightsAbsentError, file_digest
 
@@ -86,6 +87,17 @@ def test_an_unknown_extractor_is_an_error() -> None:
 def test_absent_weights_of_vgg16_are_an_error_that_names_the_file(name: str) -> None:
     with pytest.raises(WeightsAbsentError, match=r"vgg16-397923af\.pth"):
         choose_extractor(name, allow_download=False)
+
+
+def test_a_file_of_vgg16_is_no_way_to_have_lpips() -> None:
+    with pytest.raises(WeightsAbsentError) as caught:
+        choose_extractor("lpips-vgg16", allow_download=False)
+    assert "vgg16:FILE" not in str(caught.value)
+    assert str(caught.value).endswith("/vgg16-397923af.pth, or use extractor random.")
+    VGG16_WEIGHTS.location.parent.mkdir(parents=True)
+    VGG16_WEIGHTS.location.write_bytes(b"other")
+    with pytest.raises(UserError, match=r"its name promises 397923af\. Delete it\.$"):
+        choose_extractor("lpips-vgg16", allow_download=False)
 
 
 def test_unfit_weights_of_vgg16_are_an_error(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from adavit.metrics.extractors.extractor import (
     as_rgb,
     exact_arithmetic,
     extract_features,
+    images_per_call,
     tensors_digest,
 )
 from tests.references.metrics_images import drawn_images
@@ -147,3 +148,37 @@ def test_batches_of_an_array_are_writable_copies_in_order() -> None:
     before = images.copy()
     batches[0].zero_()
     np.testing.assert_array_equal(images, before)
+
+
+class Noting:
+    """Sees nothing and notes how many images come at a time."""
+
+    name, weights_digest, learned_from, resize = "noting", "0" * 64, "nothing", ""
+    features, batch = 1, 2000
+    device = torch.device("cpu")
+
+    def __init__(self) -> None:
+        self.counts: list[int] = []
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        self.counts.append(len(images))
+        return torch.zeros(len(images), 1)
+
+
+@pytest.mark.parametrize(
+    ("side", "counts"), [(32, [300]), (512, [32] * 9 + [12]), (4096, [1] * 300)]
+)
+def test_of_large_images_fewer_are_seen_and_read_at_a_time(side: int, counts: list[int]) -> None:
+    image = np.zeros((1, 1, side, side), dtype=np.uint8)
+    images = np.broadcast_to(image, (300, 1, side, side))  # one in memory
+    network = Noting()
+    extract_features(network, [torch.from_numpy(image).expand(images.shape)])
+    assert network.counts == counts
+    assert images_per_call(7, images.shape) == min(7, counts[0])
+    read = array_batches(images[:40], network.batch)
+    assert len(next(read)) == min(40, counts[0])
+
+
+@pytest.mark.parametrize("batch", [2000, 250, 128])
+def test_small_images_are_seen_as_many_at_a_time_as_is_fastest(batch: int) -> None:
+    assert images_per_call(batch, (64, 64)) == batch
