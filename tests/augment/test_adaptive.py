@@ -1,5 +1,6 @@
 import io
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -165,16 +166,30 @@ def test_sums_of_several_processes_are_reduced_before_use() -> None:
     assert probability.r_t == 0
 
 
+def stored(probability: Probability) -> dict[str, Any]:
+    """Its state, as a checkpoint gives it back."""
+    file = io.BytesIO()
+    torch.save(probability.state_dict(), file)
+    file.seek(0)
+    state: dict[str, Any] = torch.load(file, weights_only=True)
+    return state
+
+
+def assert_same_state(one: Probability, other: Probability) -> None:
+    torch.testing.assert_close(one.state_dict(), other.state_dict(), rtol=0, atol=0, equal_nan=True)
+
+
 def make_all() -> list[Probability]:
     return [
         AdaptiveProbability(speed_kimg=1.0, initial=0.1),
         AdaptiveProbability(heuristic="rv", speed_kimg=1.0, initial=0.1),
+        AdaptiveProbability(heuristic="relative", target=-1, initial=0.3, p_max=0.3),  # at its cap
         FixedProbability(0.3),
         ScheduledProbability(0.8, 0.1, 1.0),
     ]
 
 
-@pytest.mark.parametrize("kind", range(4))
+@pytest.mark.parametrize("kind", range(len(make_all())))
 def test_resumed_probability_equals_an_uninterrupted_one(kind: int) -> None:
     whole, first, second = (make_all()[kind] for _ in range(3))
 
@@ -191,14 +206,29 @@ def test_resumed_probability_equals_an_uninterrupted_one(kind: int) -> None:
 
     run(whole, range(31))
     run(first, range(14))  # within an interval
-    file = io.BytesIO()
-    torch.save(first.state_dict(), file)
-    file.seek(0)
-    second.load_state_dict(torch.load(file, weights_only=True))
+    second.load_state_dict(stored(first))
+    assert_same_state(second, first)
     run(second, range(14, 31))
-    assert second.p == whole.p
-    assert (second.r_t, second.r_v) == (whole.r_t, whole.r_v)
-    assert second.statistics.values() == pytest.approx(whole.statistics.values(), nan_ok=True)
+    assert_same_state(second, whole)
+
+
+@pytest.mark.parametrize(
+    ("name", "train", "settings"),
+    [
+        ("p at its cap", POSITIVE, {"initial": 0.3, "p_max": 0.3}),
+        ("r below 0", NEGATIVE, {}),
+        ("r_v undefined", POSITIVE, {"heuristic": "rv"}),
+    ],
+)
+def test_a_resumed_probability_knows_for_how_long_something_has_looked_wrong(
+    name: str, train: Tensor, settings: dict[str, Any]
+) -> None:
+    first, second = (AdaptiveProbability(**settings, warn_after_kimg=0.064) for _ in range(2))
+    feed(first, 80, 8, train=train)
+    assert first.alarms().keys() == {name}
+    second.load_state_dict(stored(first))
+    assert second.alarms() == first.alarms()
+    assert_same_state(second, first)
 
 
 def test_warning_at_the_cap_comes_after_a_while_and_goes_again() -> None:
@@ -275,7 +305,9 @@ def test_defaults_are_those_of_the_paper() -> None:
         for heuristic in ("rt", "rv", "relative")
     }
     assert targets == {"rt": 0.6, "rv": 0.5, "relative": 0.6}
-    assert AdaptiveProbability().p == 0
+    usual = AdaptiveProbability()
+    assert (usual.p, usual.p_max, usual.speed_kimg, usual.interval_batches) == (0, 0.8, 500, 4)
+    assert usual.warn_after_kimg == 100  # our own
 
 
 def test_an_alarm_keeps_its_name_while_its_figures_move() -> None:

@@ -62,6 +62,38 @@ def test_diffaug_draws_stay_in_their_ranges() -> None:
         assert high - 0.02 * (high - low) <= tensor.max() <= high
 
 
+def test_diffaug_magnitudes_widen_what_is_drawn() -> None:
+    pipe = DiffAugment(
+        brightness_range=4,
+        saturation_max=4,
+        contrast_range=2,
+        translation_max=0.5,
+        cutout_size=0.25,
+    )
+    values = pipe.sample((1, 3, 32, 40), quantile=0.75)
+    assert {name: value.item() for name, value in values["color"].items()} == {
+        "brightness": 1,
+        "saturation": 3,
+        "contrast": 1.5,
+    }
+    assert values["translation"]["shift_x_px"].item() == 10
+    assert (pipe(torch.ones(1, 1, 32, 40), quantile=0.5) == 0).sum() == 8 * 10
+
+
+def test_diffaug_changes_colors_then_moves_then_cuts() -> None:
+    images = random_images(3, 3, 16, 12)
+    pipe = DiffAugment(brightness_range=0.5, cutout_size=0.25)
+    values = pipe.sample(images.shape, torch.Generator().manual_seed(0))
+    values["translation"] = {
+        "shift_x_px": torch.tensor([2.0, 0.0, -1.0]),
+        "shift_y_px": torch.ones(3),
+    }
+    values["cutout"] = {"left_px": torch.full((3,), 4.0), "top_px": torch.full((3,), 6.0)}
+    expected = translate(change_colors(images, values["color"]), values["translation"])
+    expected[:, :, 6:10, 4:7] = 0  # as grey as it was set, whatever was done to the colours
+    assert torch.equal(pipe.transform(images, values), expected)
+
+
 def test_diffaug_cutout_is_half_the_image() -> None:
     pipe = make_pipe("diffaug", policies=("cutout",))
     found = pipe(torch.ones(1, 1, 16, 12), quantile=0.5)

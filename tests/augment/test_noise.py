@@ -19,3 +19,11 @@ def test_noise_in_quantile_mode_has_the_strength_of_the_published_convention() -
     expected = 0.1 * torch.erfinv(torch.tensor(0.6))
     torch.testing.assert_close(values["sigma"], expected.expand(2), rtol=1e-6, atol=0)
     assert values["field"].std().item() == pytest.approx(1, abs=0.03)
+
+
+def test_noise_is_as_strong_as_its_scale() -> None:
+    weak, strong = (
+        AugmentPipe(noise=1, noise_std=std).sample((2, 3, 8, 8), quantile=0.6)["noise"]["sigma"]
+        for std in (0.1, 0.3)
+    )
+    torch.testing.assert_close(strong, 3 * weak)

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from adavit.augment import PRESETS, AugmentPipe
+from adavit.augment import PRESETS, AugmentPipe, settings
 from adavit.augment.matrices import doubled, product
 from adavit.augment.settings import OPERATIONS
 from tests.augment.helpers import EVERYTHING, pipe_of, random_images
@@ -126,9 +126,15 @@ MAGNITUDES = {
     "hue_max": ("hue", 0.5),
     "saturation_std": ("saturation", 0.5),
     "imgfilter_std": ("imgfilter", 0.5),
+    "imgfilter_bands": ("imgfilter", (0, 1, 0, 1)),
     "cutout_size": ("cutout", 0.2),
     "diffusion_std": ("diffusion", 0.5),
 }
+
+
+def test_every_magnitude_is_looked_at() -> None:
+    elsewhere = {"noise_std"}  # the noise is another one each time: in test_noise.py
+    assert MAGNITUDES.keys() == settings.MAGNITUDES.keys() - elsewhere
 
 
 @pytest.mark.parametrize("magnitude", list(MAGNITUDES))

@@ -59,7 +59,11 @@ def test_extra_operations_come_with_either_pipe(preset: str) -> None:
 
 
 def test_the_mode_decides_what_moves_p() -> None:
-    assert isinstance(build_probability(section()), AdaptiveProbability)
+    chosen = {"heuristic": "rv", "target": 0.3, "speed_kimg": 7.0, "p_max": 0.6}
+    adaptive = build_probability(section(**chosen, initial_p=0.1))
+    assert isinstance(adaptive, AdaptiveProbability)
+    assert {name: getattr(adaptive, name) for name in chosen} == chosen
+    assert adaptive.p == 0.1
     fixed, none = (
         build_probability(section(mode="fixed", p=0.3)),
         build_probability(section(mode="none")),

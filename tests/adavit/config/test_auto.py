@@ -377,7 +377,7 @@ WORDS: dict[str, tuple[str, list[Case]]] = {
 
 ELSEWHERE = {
     *(f"augment.{name}" for name in (*OPERATIONS, *MAGNITUDES)),  # in test_augment.py
-    "data.resolution",  # chosen while the images are read, in tests/adavit/data/test_resolution.py
+    "data.resolution",  # chosen while the images are read, in tests/adavit/data/test_default_resolution.py
 }
 
 PRETRAINING: dict[str, tuple[str, Callable[[float, float], float | str]]] = {

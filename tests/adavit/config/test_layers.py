@@ -81,6 +81,10 @@ def test_later_layers_win_key_by_key() -> None:
         ({"metrics": {"extractor": "random,random"}}, "each network may be named once. Remove the"),
         ({"metrics": {"names": ["is"]}}, "metrics.names"),
         (
+            {"metrics": {"names": [], "patience_kimg": 5}},
+            r"^metrics.patience_kimg is given, but metrics.names is empty\. Name a metric, or",
+        ),
+        (
             {"discriminator": {"kind": "vit", "width": 100, "heads": 3}},
             "must be a multiple of discriminator.heads",
         ),

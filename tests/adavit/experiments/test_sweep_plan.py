@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,24 @@ def test_a_run_measured_by_another_network_is_refused_and_compared_with_none(
         with pytest.raises(RunError, match=r"^it recorded fid, expected fd_random as .* one\.$"):
             look()
     assert not queue.storage.get_trial(claim.trial_id).intermediate_values
+
+
+@pytest.mark.parametrize("figures", [[], [math.nan], [math.nan, math.inf]])
+def test_a_run_without_a_finite_figure_cannot_be_compared(
+    write_sweep: Any, tmp_path: Path, figures: list[float]
+) -> None:
+    plan = SweepPlan(read_sweep(write_sweep()), 0, "fid")
+    queue = open_queue(tmp_path, study=plan.name)
+    directory = CellDirectory(tmp_path, make_cell_of("a"))
+    directory.make()
+    for index, figure in enumerate(figures):
+        record = {"images": 32 * (index + 1), "fd_random": figure, "protocol": {}}
+        directory.run.append(directory.run.metrics, record)
+    with pytest.raises(RunError, match=r"^fid was never finite, so the run cannot be compared\.$"):
+        plan.figure(queue, directory)
+    record = {"images": 128, "fd_random": 3.0, "protocol": {}}
+    directory.run.append(directory.run.metrics, record)
+    assert plan.figure(queue, directory) == 3
 
 
 def test_a_list_and_whole_numbers_are_drawn_as_such(write_sweep: Any, tmp_path: Path) -> None:

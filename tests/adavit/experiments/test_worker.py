@@ -9,14 +9,17 @@ import pytest
 import torch
 
 from adavit.errors import RunError
-from adavit.experiments.ablation import ablate
+from adavit.experiments.ablation import AblationPlan, ablate
 from adavit.experiments.cell import cells_of
 from adavit.experiments.cell_console import CellConsole
 from adavit.experiments.cell_directory import CellDirectory
 from adavit.experiments.cell_training import train_here
 from adavit.experiments.grid_file import read_grid
+from adavit.experiments.liveness import WorkerIdentity
+from adavit.experiments.worker import NO_CHECKPOINT
+from adavit.experiments.worker_pool import WorkerPool
 from adavit.runs.directory import RunDirectory
-from adavit.runtime.console import LineConsole
+from adavit.runtime.console import LineConsole, SilentConsole
 from adavit.runtime.signals import Stopped
 from adavit.training.train import train
 from tests.adavit.experiments.conftest import WriteGrid, compare_with_uninterrupted
@@ -166,6 +169,29 @@ def test_a_run_that_a_living_process_still_trains_keeps_no_other_waiting(
     monkeypatch.setattr("adavit.experiments.worker_pool.train_here", training)
     assert ablate(path, out=Path("out")).count("finished") == 2
     assert begun == [(first.digest, 0), (second.digest, 0), (first.digest, 1)]
+
+
+@pytest.mark.parametrize("deaths", [4, 5])
+def test_a_cell_that_five_workers_in_a_row_have_died_of_is_given_up(
+    write_grid: WriteGrid, monkeypatch: pytest.MonkeyPatch, deaths: int
+) -> None:
+    path = str(write_grid(axes={"run.seed": [0]}, baseline=None))
+    (cell,) = cells_of(read_grid(path))
+    folder = Path("out").absolute()
+    pool, plan = WorkerPool(folder), AblationPlan("tiny", {cell.digest: cell})
+    queue = pool.open_queue(plan, pool.patience(SilentConsole()))
+    monkeypatch.setattr(WorkerIdentity, "is_known_dead", lambda self: True)
+    for _ in range(deaths):
+        claim = queue.claim(plan.jobs)
+        assert claim is not None
+        queue.begin(claim, NO_CHECKPOINT)
+    if deaths < 5:
+        assert ablate(path, out=folder).count("finished") == 1
+        return
+    with pytest.raises(RunError, match=r"5 workers in a row died in this cell.*--retry-failed"):
+        ablate(path, out=folder)
+    note = json.loads((folder / cell.digest / "cell.json").read_text())
+    assert (note["status"], note["attempts"]) == ("failed", 6)
 
 
 def test_a_signal_puts_the_cell_back_with_a_checkpoint(

@@ -1,4 +1,5 @@
 import json
+import os
 import pickle
 import signal
 import sys
@@ -11,7 +12,7 @@ from typing import Any, cast
 import pytest
 import torch
 
-from adavit.errors import UserError
+from adavit.errors import RunError, UserError
 from adavit.experiments import worker_pool
 from adavit.experiments.ablation import AblationPlan, ablate
 from adavit.experiments.cell import cells_of
@@ -110,6 +111,28 @@ def test_a_worker_that_was_killed_is_told_with_quiet_too(
     assert capsys.readouterr().err == "Warning: worker 1 (process 1) was killed by signal 9.\n"
 
 
+class Here:
+    """A process that works at once, in this one, with what another would be handed."""
+
+    name, pid, exitcode = "worker", 1, 0
+
+    def __init__(self, *, target: Any, args: Any, name: str) -> None:
+        self.start = partial(target, *pickle.loads(pickle.dumps(args)))
+
+    def is_alive(self) -> bool:
+        return False
+
+    def join(self) -> None:
+        pass
+
+
+def processes_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers of a pool are `Here`."""
+    monkeypatch.setattr(
+        worker_pool.multiprocessing, "get_context", lambda _: SimpleNamespace(Process=Here)
+    )
+
+
 @pytest.mark.parametrize(
     ("console", "out", "errors"),
     [
@@ -129,20 +152,6 @@ def test_workers_in_processes_of_their_own_tell_as_much_as_was_asked_for(
     out: str,
     errors: str,
 ) -> None:
-    class Here:
-        """A process that works at once, in this one, with what another would be handed."""
-
-        name, pid, exitcode = "worker", 1, 0
-
-        def __init__(self, *, target: Any, args: Any, name: str) -> None:
-            self.start = partial(target, *pickle.loads(pickle.dumps(args)))
-
-        def is_alive(self) -> bool:
-            return False
-
-        def join(self) -> None:
-            pass
-
     def tell(worker: Worker) -> None:
         worker.console.note("a line")
         worker.console.note("Warning: [a] b")
@@ -150,11 +159,59 @@ def test_workers_in_processes_of_their_own_tell_as_much_as_was_asked_for(
 
     monkeypatch.setattr(worker_pool.Worker, "run", tell)
     monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
-    monkeypatch.setattr(
-        worker_pool.multiprocessing, "get_context", lambda _: SimpleNamespace(Process=Here)
-    )
+    processes_here(monkeypatch)
     WorkerPool(tmp_path, workers=2).run(AblationPlan("tiny", {}), console)
     assert tuple(capsys.readouterr()) == (2 * out, 2 * errors)
+
+
+@pytest.mark.parametrize(
+    ("processes", "expected"),
+    [
+        (1, [("cuda:0",), ("cuda:1",), ("cuda:2",), ("cuda:3",), ("cuda:0",)]),
+        (2, [("cuda:0", "cuda:1"), ("cuda:2", "cuda:3")]),
+    ],
+)
+def test_workers_take_the_groups_of_devices_in_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int, expected: list[tuple[str, ...]]
+) -> None:
+    taken = []
+    monkeypatch.setattr(worker_pool, "_work", lambda *arguments: taken.append(arguments[2]))
+    processes_here(monkeypatch)
+    pool = WorkerPool(
+        tmp_path,
+        workers=len(expected),
+        devices=("cuda:0", "cuda:1", "cuda:2", "cuda:3"),
+        processes=processes,
+    )
+    pool.run(AblationPlan("tiny", {}), SilentConsole())
+    assert taken == expected
+
+
+def test_a_worker_sees_its_devices_alone_and_takes_its_share_of_the_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, threads = [], []
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5")  # undone after the worker's own
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
+    monkeypatch.setattr(torch, "set_num_threads", threads.append)
+    monkeypatch.setattr(worker_pool, "cores", lambda: 6)
+    monkeypatch.setattr(
+        worker_pool.Worker, "run", lambda _: seen.append(os.environ["CUDA_VISIBLE_DEVICES"])
+    )
+    pool = WorkerPool(tmp_path, workers=2, devices=("cuda:0", "cuda:1"))
+    worker_pool._work(pool, AblationPlan("tiny", {}), ("cuda:1",), SilentConsole)
+    assert (seen, threads) == (["5"], [3])
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_cells_that_all_workers_have_left_are_told(
+    write_grid: WriteGrid, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    monkeypatch.setattr(worker_pool.Worker, "run", lambda _: None)
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
+    processes_here(monkeypatch)
+    with pytest.raises(RunError, match=r"^all workers have ended, but 2 of 2 cells have not"):
+        ablate(str(write_grid()), workers=workers)
 
 
 @pytest.mark.slow
@@ -193,6 +250,11 @@ def test_as_many_workers_as_devices_unless_told(tmp_path: Path) -> None:
     four = [f"cuda:{number}" for number in range(4)]
     pool = WorkerPool.asked_for(tmp_path, storage=None, workers=None, devices=four, processes=2)
     assert (pool.workers, pool.processes) == (2, 2)
+
+
+def test_an_outage_of_the_database_is_waited_out_for_five_minutes(tmp_path: Path) -> None:
+    pool = WorkerPool(tmp_path)
+    assert pool.patience_s == pool.patience(SilentConsole()).seconds == 5 * 60
 
 
 def test_devices_lay_their_kind_over_the_settings_of_all_cells(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from adavit.errors import UserError
+from adavit.metrics import reference
 from adavit.metrics.distances import TooFewImagesError, frechet_distance, kernel_distance
 from adavit.metrics.extractors.random_features import RandomFeatures
 from adavit.metrics.reference import Reference, contained_in
@@ -74,6 +75,15 @@ def test_what_too_few_images_have_no_neighbours_for_is_left_out(
     )
     assert set(few.figures) == {"fid"}
     assert set(more.figures) == {"fid", "precision", "recall"}
+
+
+def test_halves_are_no_larger_than_their_limit(
+    extractor: RandomFeatures, reals: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert reference.HALF_LIMIT == 5000
+    monkeypatch.setattr(reference, "HALF_LIMIT", 7)
+    score = reference_of(extractor, reals).scores["halves"]
+    assert (score.count, score.reference_count) == (7, 7)
 
 
 @pytest.mark.parametrize(("count", "kinds"), [(2, set()), (3, set()), (4, {"halves"})])

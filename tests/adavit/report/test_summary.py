@@ -28,6 +28,17 @@ def test_the_headline_names_the_best_row_and_its_baseline(tmp_path: Path) -> Non
     assert "excludes zero" in sentence
 
 
+def test_the_headline_says_where_seeds_do_not_agree(tmp_path: Path) -> None:
+    for label, figures in {"none": (9.0, 9.5, 10.0), "bg": (8.0, 10.0, 8.0)}.items():
+        for seed, figure in enumerate(figures):
+            cell = cell_of(label, seed, baseline=label == "none")
+            run = tmp_path / f"{label}{seed}"
+            write_run(run, seed=seed, preset=label, values=(20.0, figure), cell=cell)
+    sentence = headline(table_of(tmp_path))
+    assert sentence.startswith("Lowest fd_random: bg with ")
+    assert sentence.endswith("an interval that includes zero.")
+
+
 def test_the_headline_compares_only_what_the_table_does(tmp_path: Path) -> None:
     whole = headline(table_of(write_sizes(tmp_path / "whole")))
     assert "bg 100 with 26.00" in whole

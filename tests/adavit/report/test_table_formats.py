@@ -13,7 +13,14 @@ from adavit.report.table_formats import (
     to_csv,
     to_markdown,
 )
-from tests.adavit.report.synthetic import cell_of, table_of, write_grid, write_mixed, write_run
+from tests.adavit.report.synthetic import (
+    PROTOCOL,
+    cell_of,
+    table_of,
+    write_grid,
+    write_mixed,
+    write_run,
+)
 
 
 def test_csv_has_every_figure_to_the_last_digit(tmp_path: Path) -> None:
@@ -44,6 +51,46 @@ def test_one_seed_has_no_interval_and_says_so(tmp_path: Path) -> None:
     assert "no interval" in text
     assert "±" not in text.split("\n\n")[1]
     assert "cannot be said" in headline(table)
+
+
+def verdicts(table: Table, metric: str, statistic: str = "last") -> dict[str, str]:
+    """By label, of one column."""
+    found = {}
+    for part in table_view(table)["parts"]:
+        names = [(column["name"], column["statistic"]) for column in part["columns"]]
+        (place,) = (index for index, name in enumerate(names) if name == (metric, statistic))
+        found |= {item["row"].label: item["cells"][place]["verdict"] for item in part["rows"]}
+    return found
+
+
+def write_more(folder: Path, label: str, *figures: float) -> None:
+    """Another row beside those of `write_grid`, with figures by seed."""
+    for seed, figure in enumerate(figures):
+        cell = cell_of(label, seed)
+        write_run(folder / f"{label}{seed}", seed=seed, values=(20.0, figure), cell=cell)
+
+
+def test_a_row_is_better_or_worse_where_its_interval_excludes_zero(tmp_path: Path) -> None:
+    write_grid(tmp_path)
+    write_more(tmp_path, "noise", 12.0, 12.5, 13.5)
+    write_more(tmp_path, "cutout", 8.0, 10.0, 8.0)  # of none: 9.0, 9.5 and 10.0
+    found = verdicts(table_of(tmp_path), "fd_random")
+    assert found == {"none": "", "bg": "better", "color": "better", "noise": "worse", "cutout": ""}
+
+
+def test_where_higher_is_better_a_higher_row_is(tmp_path: Path) -> None:
+    folder = write_grid(tmp_path)
+    for label, figure in {"none": 0.5, "bg": 0.2, "color": 0.9}.items():
+        for seed in range(3):
+            value = figure + 0.01 * seed
+            record = {"precision_random": value, "protocol": PROTOCOL, "source": {}}
+            (folder / f"{label}{seed}" / "evaluations.jsonl").write_text(json.dumps(record) + "\n")
+    found = verdicts(table_of(folder), "precision_random", "evaluated best")
+    assert found == {"none": "", "bg": "worse", "color": "better"}
+
+
+def test_two_seeds_are_no_verdict(tmp_path: Path) -> None:
+    assert set(verdicts(table_of(write_grid(tmp_path, seeds=2)), "fd_random").values()) == {""}
 
 
 def test_names_cannot_break_markdown_or_be_a_formula(tmp_path: Path) -> None:

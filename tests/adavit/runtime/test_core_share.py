@@ -34,6 +34,11 @@ def test_a_thread_that_has_its_core_says_nothing() -> None:
     assert steps(share, worked=0.2) is not None  # of the steps since, not of all
 
 
+def test_half_of_the_time_on_a_core_is_the_least_that_is_quiet() -> None:
+    assert steps(CoreShare(CPU, threads=2), worked=0.51) is None
+    assert steps(CoreShare(CPU, threads=2), worked=0.49) is not None
+
+
 def test_nothing_is_said_of_a_moment() -> None:
     assert steps(CoreShare(CPU, threads=2), worked=0.0, seconds=LOOKED_AT_S / 2) is None
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from adavit.errors import RunError, UserError
-from adavit.runtime.peers import Peers
+from adavit.runtime.peers import PATIENCE_AT_FIRST, PATIENCE_S, Peers
 from adavit.runtime.place import Place
 from adavit.runtime.process_group import ProcessGroup, process_group
 from adavit.runtime.signals import Stopped
@@ -32,6 +32,10 @@ def goes_on(group: ProcessGroup) -> None:
     for _ in range(600):
         group.world.gather(torch.zeros(1))
         time.sleep(0.01)
+
+
+def test_the_times_are_those_of_several_devices() -> None:
+    assert (PATIENCE_S, PATIENCE_S * PATIENCE_AT_FIRST) == (25, 40)
 
 
 def test_all_that_come_to_the_end_end_well() -> None:

@@ -44,6 +44,10 @@ def test_all_that_come_know_one_another() -> None:
     assert known[0][1].here
 
 
+def test_another_machine_has_the_time_of_several_devices() -> None:
+    assert rendezvous.ELSEWHERE_S == 15 * 60
+
+
 def test_who_does_not_come_on_this_machine_is_given_up_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

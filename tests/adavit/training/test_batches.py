@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from adavit.config.run import RunConfig
+from adavit.config.layers import merge
+from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.runtime.console import SilentConsole
 from adavit.training.batches import RunBatches
 from adavit.training.start.workload import Workload, load_workload
@@ -34,6 +35,13 @@ def test_slices_of_several_processes_are_the_batch_of_one(workload: Workload) ->
     first, second = (batches.training(16, range(*ends))[0] for ends in ((0, 4), (4, 8)))
     assert torch.equal(whole, torch.cat([first, second]))
     assert set(as_bytes(whole)) <= drawn(workload, "train")
+
+
+def test_another_seed_draws_other_batches_of_the_same_images(workload: Workload) -> None:
+    again = merge(workload.config.as_dict(), {"run": {"seed": 1}})
+    other = replace(workload, config=ResolvedConfig.model_validate(again))
+    first, second = (RunBatches(each).training(0, range(8))[0] for each in (workload, other))
+    assert not torch.equal(first, second)
 
 
 def test_held_out_images_come_once_in_an_interval_and_all_of_them_in_time(

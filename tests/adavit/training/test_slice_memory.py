@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -15,6 +15,12 @@ from torch import Tensor
 import adavit
 from adavit.config.run import RunConfig
 from adavit.errors import RunError
+from adavit.runs.directory import RunDirectory
+from adavit.runtime.console import SilentConsole
+from adavit.training.passes.streams import StepStreams
+from adavit.training.slice_memory import StepsWithinMemory
+from adavit.training.start.workload import load_workload
+from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.step.out_of_memory import StepOutOfMemory
 from adavit.training.step.slice_pass import SlicePass
 from adavit.training.trainer import Trainer
@@ -68,6 +74,24 @@ def test_it_goes_on_as_if_it_had_been_resumed_with_smaller_slices(
     for each in (run, other):
         adavit.resume(each, kimg=0.048)
     torch.testing.assert_close(weights(run), weights(other), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+def test_steps_draw_with_the_seed_of_their_run(tiny: Tiny, tmp_path: Path, seed: int) -> None:
+    def step(*_: Any, images: int, streams: StepStreams) -> Tensor:
+        return torch.randn(4, generator=streams.latents)
+
+    workload = load_workload(tiny({"run": {"seed": seed}}), SilentConsole())
+    steps: Any = StepsWithinMemory(
+        workload,
+        cast("AdversarialStep", step),
+        RunDirectory(tmp_path),
+        SilentConsole(),
+        adopt=pytest.fail,
+        keep=pytest.fail,
+    )
+    expected = torch.randn(4, generator=StepStreams.at(seed, 16).latents)
+    assert torch.equal(steps(torch.zeros(8), None, 16), expected)
 
 
 def test_where_no_smaller_slice_is_allowed_it_ends_with_advice(

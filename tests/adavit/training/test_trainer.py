@@ -18,9 +18,10 @@ from torch import Tensor, nn
 
 import adavit
 from adavit.augment import AdaptiveProbability
-from adavit.config.layers import build_config
+from adavit.config.layers import build_config, merge
 from adavit.config.run import RunConfig
 from adavit.errors import RunError
+from adavit.evaluation.evaluate import evaluate
 from adavit.models import Generator
 from adavit.runs.checkpoint import load_checkpoint
 from adavit.runs.generations import LoadedCheckpoint
@@ -116,6 +117,25 @@ def test_a_figure_that_rises_at_first_does_not_keep_the_untrained_generator(
     monkeypatch.setattr("adavit.training.trainer.score_generator", scored)
     run = adavit.train(tiny(layer))
     assert read_generator(run, which="best").images == (32 if from_scratch else 0)
+
+
+def test_the_seed_decides_what_is_trained_on_and_what_is_measured(
+    tiny: Tiny, tmp_path: Path
+) -> None:
+    # Which images are held out hangs on the seed too.
+    alike = {"data": {"val_fraction": 0.0}, "training": {"total_kimg": 0.016}}
+    source = adavit.train(tiny(alike, {"metrics": {"names": []}}))
+    weights = merge(alike, {"training": {"transfer": str(source)}})
+    runs = []
+    for seed in (0, 5):
+        own = {"run": {"seed": seed, "out": str(tmp_path / f"seed{seed}")}}
+        runs.append(adavit.train(tiny(weights, own)))
+    first, second = (final_state(run)["generator"] for run in runs)
+    assert any(not torch.equal(value, second[name]) for name, value in first.items())
+    *_, last = (json.loads(line) for line in (runs[1] / "metrics.jsonl").read_text().splitlines())
+    again = evaluate(str(runs[1]), which="last", metrics=["fid"])
+    assert again["protocol"]["seed"] == 5
+    assert again["fd_random"] == last["fd_random"]
 
 
 def test_cadence_never_changes_the_weights(tiny: Tiny, tmp_path: Path) -> None:

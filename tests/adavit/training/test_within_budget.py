@@ -82,6 +82,10 @@ def test_a_rehearsal_leaves_nothing_behind(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_rehearsal_has_half_of_the_budget() -> None:
+    assert within_budget.LARGEST_REHEARSAL == 0.5
+
+
 def test_a_rehearsal_that_does_not_end_is_given_up_with_what_to_do(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,6 +29,14 @@ def test_a_healthy_encoder_raises_no_alarm() -> None:
     assert attention_alarms([layer(), limits], [TokenFigures("block 1", MOST_SIMILAR, True)]) == []
 
 
+def test_the_limits_are_those_of_reading_a_run() -> None:
+    within = attention_alarms([layer(0.051, 49.0)], [TokenFigures("block 1", 0.949, True)])
+    assert within == []
+    beyond = attention_alarms([layer(0.049, 51.0)], [TokenFigures("block 1", 0.951, True)])
+    names = [alarm.name for alarm in beyond]
+    assert names == ["entropy of block 2", "logits of block 2", "similarity of block 1"]
+
+
 @pytest.mark.parametrize(
     ("figures", "name", "words"),
     [
@@ -129,6 +137,18 @@ def test_overfitting_is_told_from_few_images() -> None:
     assert overfitting_alarm(LogitFigures(few)) == []
     del sides["heldout"]
     assert overfitting_alarm(LogitFigures(sides)) == []
+
+
+@pytest.mark.parametrize(("r_v", "alarms"), [(0.45, 0), (0.55, 1)])
+def test_held_out_images_half_the_way_down_to_generated_ones_are_no_longer_known(
+    r_v: float, alarms: int
+) -> None:
+    noise = torch.linspace(-1, 1, 1000)
+    figures = LogitFigures(
+        {"training": 10 + noise, "heldout": 10 * (1 - r_v) + noise, "generated": noise}
+    )
+    assert figures.r_v == pytest.approx(r_v)
+    assert len(overfitting_alarm(figures)) == alarms
 
 
 @pytest.mark.parametrize(

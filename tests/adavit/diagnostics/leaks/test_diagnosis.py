@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from adavit.diagnostics.leaks import probe
 from adavit.diagnostics.leaks.calibration import Calibrated, Parts, calibrate
 from adavit.diagnostics.leaks.diagnosis import estimate_leak, leaks, p_warning, summarise_leaks
 from adavit.diagnostics.leaks.operations import Operation, operations_by_name
-from adavit.diagnostics.leaks.rates import draw_rates, estimate_rate
+from adavit.diagnostics.leaks.rates import Confusion, draw_rates, estimate_rate
 from adavit.errors import UserError
 from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.runs.directory import RunDirectory
@@ -56,6 +56,37 @@ def test_a_plain_operation_is_learnt_and_its_rate_found(monkeypatch: pytest.Monk
     # A mirror of the mirrored ones looks as if it had not happened.
     assert entry["alarms_on_operated_fakes"] == pytest.approx(0.8)
     assert entry["doubtful"]
+
+
+@pytest.mark.parametrize(
+    ("sensitivity", "false_alarms", "doubtful"),
+    [
+        (1.0, 0.0, False),
+        (0.86, 0.0, False),
+        (0.84, 0.0, True),  # it finds more of what was done to generated images than to real ones
+        (1.0, 0.3, True),  # at generated images it gives no false alarm at all
+    ],
+)
+def test_a_rate_is_doubtful_where_the_probe_errs_otherwise_on_generated_images(
+    monkeypatch: pytest.MonkeyPatch, sensitivity: float, false_alarms: float, doubtful: bool
+) -> None:
+    class Sharp:
+        """A probe that knows a mirrored image of `half_dark` without fail."""
+
+        def alarms(self, images: torch.Tensor) -> torch.Tensor:
+            left, right = (part.float().mean((1, 2, 3)) for part in images.chunk(2, dim=-1))
+            return left > right
+
+    measured = Confusion(np.arange(60) < 60 * false_alarms, np.full(60, sensitivity))
+    found = Calibrated(cast("probe.Probe", Sharp()), measured)
+    monkeypatch.setattr("adavit.diagnostics.leaks.diagnosis.calibrate", lambda *_, **__: found)
+    parts = Parts(half_dark(60, 1), half_dark(60, 2), half_dark(60, 3))
+    (operation,) = operations_by_name(["xflip"])
+    fakes = half_dark(100, 4)
+    entry = estimate_leak(operation, parts, fakes, seed=0, device=CPU, console=SilentConsole())
+    assert entry["alarms_on_operated_fakes"] == 1
+    assert entry["rate"]["value"] == 0
+    assert entry["doubtful"] is doubtful
 
 
 def test_what_cannot_be_seen_cannot_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
