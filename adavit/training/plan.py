@@ -60,6 +60,11 @@ def describe_plan(
         UserError: As `adavit.training.start.workload.prepare`, and if what to start from does not fit.
     """
     began = time.monotonic() if began is None else began
+    with in_fixed_order(config.training.deterministic):  # as the run, from its first operation on
+        return _described(config, console, processes, began)
+
+
+def _described(config: RunConfig, console: Console, processes: int, began: float) -> str:
     check_one_length(config)
     RunDirectory.check_free(config.run.out)  # as the run itself would, before minutes are spent
     start = read_start(config)

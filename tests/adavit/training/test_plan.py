@@ -234,8 +234,11 @@ def test_the_steps_of_a_deterministic_run_are_measured_as_it_takes_them(
         return original(step, *arguments, **named)
 
     monkeypatch.setattr(AdversarialStep, "__call__", watched)
-    workload = load_workload(tiny({"training": {"deterministic": True}}), SilentConsole())
-    seconds_per_step(workload)
-    assert seen
+    layer: dict[str, Any] = {"training": {"deterministic": True}, "metrics": {"names": []}}
+    seconds_per_step(load_workload(tiny(layer), SilentConsole()))
+    counted = len(seen)
+    layer["training"]["total_kimg"] = "auto"
+    describe_plan(tiny(layer, {"run": {"budget": "20s"}}), SilentConsole())
+    assert 0 < counted < len(seen)
     assert all(seen)
     assert not torch.are_deterministic_algorithms_enabled()
