@@ -28,7 +28,7 @@ class ResNetConfig(ConfigModel):
     CIFAR-10 StyleGAN2-ADA takes plain. auto: residual, or that of a network that training.transfer names as a file."""
     channel_base: int = auto(ge=1, le=MOST)
     """Channels at resolution r are min(channel_base / r, channel_max). auto: 16384, from 512 px on 32768; on a
-    CPU 16 times the largest 4 * 2^k that doubles as often as the sides (2048 at 128 and 192 px)."""
+    CPU 16 times the 4 * 2^k that doubles as often as the sides (2048 at 128 and 192 px)."""
     channel_max: int = auto(ge=1, le=LARGEST_WIDTH)
     """Most channels at any resolution. auto: 512, on a CPU 64."""
     minibatch_std_group: int = auto(ge=0, le=MOST)

@@ -77,7 +77,7 @@ class GeneratorConfig(ConfigModel):
     """Factor on the learning rate of these layers. auto: 0.01, on a CPU 0.1."""
     channel_base: int = auto(ge=1, le=MOST)
     """Channels at resolution r are min(channel_base / r, channel_max). auto: 16384, from 512 px on 32768; on a
-    CPU 16 times the largest 4 * 2^k that doubles as often as the sides (2048 at 128 and 192 px)."""
+    CPU 16 times the 4 * 2^k that doubles as often as the sides (2048 at 128 and 192 px)."""
     channel_max: int = auto(ge=1, le=LARGEST_WIDTH)
     """Most channels at any resolution. auto: 512, on a CPU 64."""
     noise: Literal["learned", "bounded", "none"] = Field("learned")

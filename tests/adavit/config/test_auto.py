@@ -64,8 +64,12 @@ OWN_TRUNK = {**vit(), "training": {"init_discriminator": "trunk.safetensors"}}
 R3GAN = {"discriminator": {"form": "r3gan"}}
 WIDTHS = [Case(512), cpu(128)]
 CHANNEL_BASE = (
-    "16384, from 512 px on 32768; on a CPU 16 * resolution.",
-    [Case(16384), Case(32768, resolution=512), cpu(1024), cpu(512, resolution=32)],
+    "16384, from 512 px on 32768; on a CPU 16 times the 4 * 2^k that doubles as often as the sides (2048 at 128 and 192"
+    " px).",
+    [
+        *(Case(16384), Case(32768, resolution=512), cpu(1024), cpu(512, resolution=32)),
+        *(cpu(2048, resolution=128), cpu(2048, resolution=192)),
+    ],
 )
 PROJECTED = {**seeing("torchvision:squeezenet1_0"), "discriminator": {"kind": "projected"}}
 CADENCE = (
@@ -126,11 +130,12 @@ WORDS: dict[str, tuple[str, list[Case]]] = {
         [*GROUPS, cpu(4), Case(0, settings=R3GAN), cpu(0, settings=R3GAN)],
     ),
     "vit.patch": (
-        "resolution / 8, from 128 px on an accelerator / 16.",
+        "an eighth of the 4 * 2^k that doubles as often as the sides (16 px at 128 and 192 px), from 128 px on an"
+        " accelerator half.",
         [
             Case(8, settings=vit()),
-            Case(8, resolution=128, settings=vit()),
-            cpu(16, resolution=128, settings=vit()),
+            *(Case(8, resolution=side, settings=vit()) for side in (128, 192)),
+            *(cpu(16, resolution=side, settings=vit()) for side in (128, 192)),
         ],
     ),
     "vit.width": (
@@ -326,10 +331,11 @@ WORDS: dict[str, tuple[str, list[Case]]] = {
         [Case(0.05), Case(None, settings=training(transfer="run"))],
     ),
     "features.side": (
-        "64, from 128 px on the resolution, at most 224; for a transformer the next multiple of its patches, four or"
-        " more a side.",
+        "64, from 128 px on 128, from 256 px on 224; for a transformer the next multiple of its patches, four or more a"
+        " side.",
         [
             *(Case(64), Case(64, resolution=32), Case(128, resolution=128)),
+            *(Case(128, resolution=192), Case(224, resolution=256)),
             *(Case(224, resolution=512), Case(64, settings=seeing("torchvision:vit_b_16"))),
             *(Case(70, settings=seeing(DINO)), Case(224, resolution=256, settings=seeing(DINO))),
             Case(140, resolution=128, settings=seeing(DINO)),

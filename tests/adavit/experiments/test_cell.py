@@ -241,7 +241,8 @@ def test_memory_is_foreseen_before_decoding_and_told_of_each_cell(
         resolved.append(config.training.batch)
         return resolve(config, facts)
 
-    monkeypatch.setattr("adavit.training.start.workload.resolve", count)
+    for module in ("workload", "settled"):
+        monkeypatch.setattr(f"adavit.training.start.{module}.resolve", count)
     batches = [8, 16, 24]
     cells_of(read_grid(str(write_grid(axes={"training.batch": batches}, baseline=None))))
     assert resolved == [8, *batches]  # once more where the images were still to be decoded
