@@ -152,25 +152,21 @@ def _strips(distance: np.ndarray) -> tuple[int, int]:
 
 def _edges(distance: np.ndarray, least: float) -> tuple[int, int]:
     """Rows of [H, W] above and below that end at once, as in `_ends`; 0 and 0 unless both do."""
-    above, below = (int(_ends(rows[None], least)[0]) for rows in (distance, distance[::-1]))
+    above, below = (_ends(rows, least) for rows in (distance, distance[::-1]))
     return (above, below) if above and below else (0, 0)
 
 
-def _ends(distance: np.ndarray, least: float) -> np.ndarray:
-    """Rows above that end at once in one of which at least so much is of another colour, int64 [B]; 0 without."""
-    count, height, width = distance.shape
+def _ends(distance: np.ndarray, least: float) -> int:
+    """Rows of [H, W] above that end at once in one of which at least so much is of another colour; 0 without."""
+    height, width = distance.shape
     soft, deepest = _soft(height), int(DEEPEST_OF_TWO * height)
-    distance = distance[:, : deepest + soft + 1]
-    inside = (np.count_nonzero(distance > OTHER_LEVELS, axis=2) >= least * width).argmax(axis=1)
-    beyond = distance[np.arange(count), np.minimum(inside + soft, distance.shape[1] - 1)]
+    distance = distance[: deepest + soft + 1]
+    inside = int((np.count_nonzero(distance > OTHER_LEVELS, axis=1) >= least * width).argmax())
+    beyond = distance[min(inside + soft, len(distance) - 1)]
     # What is mixed, or a little off, is so by a share of what the picture differs from the strip by.
-    same = np.clip(SAME_SHARE * _middle(beyond), SAME_LEVELS, OTHER_LEVELS)[:, None, None]
-    strips = (np.count_nonzero(distance > same, axis=2) > STRAY_SHARE * width).argmax(axis=1)
-    return np.where(
-        (strips > 0) & (inside >= strips) & (inside <= np.minimum(strips + soft, deepest)),
-        inside,
-        0,
-    )
+    same = np.clip(SAME_SHARE * _middle(beyond), SAME_LEVELS, OTHER_LEVELS)
+    strip = int((np.count_nonzero(distance > same, axis=1) > STRAY_SHARE * width).argmax())
+    return inside if 0 < strip <= inside <= min(strip + soft, deepest) else 0
 
 
 def _between(first: int, last: int, side: int) -> slice:

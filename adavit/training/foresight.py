@@ -39,7 +39,6 @@ from adavit.training.start.workload import (
     with_evaluators,
 )
 from adavit.training.step.adversarial_step import AdversarialStep
-from adavit.training.step.reduction import Reduction
 
 ASSUMED = (
     "There is no CUDA device here: settings are those for one of the Ampere generation or newer (bf16), and no time is"
@@ -73,7 +72,7 @@ def describe_elsewhere(config: RunConfig, console: Console, processes: int = 1) 
         console.note(UNPLANNED.format(budget=config.run.budget))
     workload = imagined_workload(config, console, processes)
     world = ImaginedWorld(processes)
-    imagined = _imagined(workload, shared_reduction(workload, world))
+    imagined = imagined_step(workload, world)
     held = workload.config
     operations = operations_of(imagined) * total_images(held.training)
     residence = told_of_absent(workload, held_before(workload.device))
@@ -195,14 +194,20 @@ def message_lines(world: ImaginedWorld, steps: int) -> list[str]:
     ]
 
 
-def imagined_step(workload: Workload, processes: int) -> ImaginedStep:
-    """A step of a run without content, as the first of some processes takes it.
+def imagined_step(workload: Workload, world: ImaginedWorld) -> ImaginedStep:
+    """A step of a run without content, as one of some processes takes it.
 
     Args:
         workload: Of the run.
-        processes: That share each batch.
+        world: The processes, of which it is the step of the one that is there.
     """
-    return _imagined(workload, shared_reduction(workload, ImaginedWorld(processes)))
+    return ImaginedStep(
+        workload.config,
+        image_channels=workload.image_set.channels,
+        num_classes=workload.num_classes,
+        reduction=shared_reduction(workload, world),
+        device=workload.device,
+    )
 
 
 def foreseen_lines(workload: Workload, imagined: ImaginedStep) -> list[str]:
@@ -318,13 +323,3 @@ def kinds_of_steps(step: AdversarialStep) -> list[tuple[int, int]]:
         more = sum(count for other, count in counts.items() if other % multiple == 0)
         counts[multiple] = cycle // multiple - more
     return sorted((first % cycle, count) for first, count in counts.items())
-
-
-def _imagined(workload: Workload, reduction: Reduction) -> ImaginedStep:
-    return ImaginedStep(
-        workload.config,
-        image_channels=workload.image_set.channels,
-        num_classes=workload.num_classes,
-        reduction=reduction,
-        device=workload.device,
-    )

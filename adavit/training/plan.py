@@ -104,7 +104,7 @@ def _described(config: RunConfig, console: Console, processes: int, began: float
         alone = " on one of them, while the others stood still and no message took time"
     lines = [
         *network_lines(workload, step),
-        *foreseen_lines(workload, imagined_step(workload, processes)),
+        *foreseen_lines(workload, imagined_step(workload, ImaginedWorld(processes))),
         *image_lines(Residence.of(workload).told(), workload, processes),
         _memory_line(peak_bytes(device), f"{steps_taken} steps, measured now{of_each}{rehearsed}"),
         *message_lines(world, steps_taken),

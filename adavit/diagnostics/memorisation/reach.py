@@ -78,8 +78,7 @@ class Reach:
         Raises:
             UserError: If there are too few.
         """
-        for what, indices in (("training", train), ("held-out", never_seen)):
-            _check_count(self._count, what, indices)
+        _check_counts(self._count, train, never_seen)
         self._train = draw_indices(train, self._count, self._seed, "projected training images")
         self._unseen = draw_indices(
             never_seen, self._count, self._seed, "projected held-out images"
@@ -179,15 +178,15 @@ def _generator_of(diagnosed: DiagnosedImages, count: int) -> StoredGenerator:
             f"--project is {count}, but SOURCE is read as images, expected a run or a generator file, in which"
             " images can be searched. Leave --project out, or name the run."
         )
-    for what, indices in (("training", diagnosed.train), ("held-out", diagnosed.unseen)):
-        _check_count(count, what, indices)
+    _check_counts(count, diagnosed.train, diagnosed.unseen)
     return diagnosed.stored
 
 
-def _check_count(count: int, what: str, indices: np.ndarray) -> None:
-    if len(indices) < 2:
-        raise UserError(
-            f"--project is {count}, but there are {len(indices)} {what} images, expected at least 2 of training and"
-            " of held-out ones, copies not counted. Leave --project out, or train with"
-            " --val-fraction or --subset."
-        )
+def _check_counts(count: int, train: np.ndarray, heldout: np.ndarray) -> None:
+    for what, indices in (("training", train), ("held-out", heldout)):
+        if len(indices) < 2:
+            raise UserError(
+                f"--project is {count}, but there are {len(indices)} {what} images, expected at least 2 of training"
+                " and of held-out ones, copies not counted. Leave --project out, or train with --val-fraction or"
+                " --subset."
+            )
