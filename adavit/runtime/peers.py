@@ -101,8 +101,9 @@ class Peers:
 
     def __exit__(self, *exception: object) -> None:
         self._over.set()
-        for thread in self._threads:  # one that is in the store when Python ends brings it down
-            thread.join(timeout=self._interval_s)
+        end = time.monotonic() + self._patience_s
+        for thread in self._threads:  # one that the store answers while Python ends brings it down
+            thread.join(timeout=max(0.0, end - time.monotonic()))
         with contextlib.suppress(RuntimeError), self._asked() as store:
             store.set(f"left/{self._place.rank}", "")
             if self._keeper != self._place.rank:

@@ -186,3 +186,25 @@ def test_the_thread_that_looks_never_waits_for_a_store_that_may_be_frozen() -> N
         time.sleep(IMPATIENT_S / 2)
     assert listener in store.threads
     assert looker not in store.threads
+
+
+class _SlowStore(_Store):
+    """Answers a sign of life after several of its intervals, as one on a machine that has too much to do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_asked = threading.Event()
+
+    def set(self, key: str, value: str) -> None:
+        if key.startswith("beat"):
+            self.is_asked.set()
+            time.sleep(0.75 * IMPATIENT_S)
+        super().set(key, value)
+
+
+def test_no_thread_is_left_in_a_store_that_is_slow() -> None:
+    store: Any = _SlowStore()
+    with Peers(store, Place(rank=1, size=2), patience_s=IMPATIENT_S) as peers:
+        assert store.is_asked.wait(IMPATIENT_S)
+    assert not any(thread.is_alive() for thread in peers._threads)
+    assert "left/1" in store.values  # what waits for this process sees that it has come to the end
