@@ -12,7 +12,7 @@ from torch import Tensor
 from adavit.config.run import ResolvedConfig
 from adavit.data import ImageSet
 from adavit.errors import UserError
-from adavit.evaluation.run_images import CHANNEL_NAMES, images_of_run, load_reference
+from adavit.evaluation.run_images import CHANNEL_NAMES, images_of_run, load_reference, of_other_data
 from adavit.evaluation.sources import GeneratorSource, open_source
 from adavit.generation.sampling import generated_batches
 from adavit.metrics.extractors.extractor import tensors_digest
@@ -170,7 +170,7 @@ def _of_generator(
     real, train, unseen = found.everything, found.train, found.unseen
     if found.split is None:
         console.note(
-            f"{data!r} is not what the generator was trained on: all of its images are taken for"
+            f"{of_other_data(str(data), 'the generator', stored.data_fingerprint)}: all of these images are taken for"
             " training images, none for held-out ones."
         )
         train, unseen = unseen, train

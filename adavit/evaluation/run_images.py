@@ -161,6 +161,20 @@ def images_of_run(
     return RunImages(found, None)
 
 
+def of_other_data(data: str, subject: str, fingerprint: str) -> str:
+    """The beginning of a sentence about images that a user has named in place of a run's own.
+
+    Args:
+        data: As the user gave `--data`.
+        subject: What they are given to, such as "the run".
+        fingerprint: Of the images it was trained from; `UNKNOWN` if it was imported.
+    """
+    if fingerprint == UNKNOWN:
+        start = f"{subject} was imported, so nobody knows whether it was trained on {data!r}"
+        return start[0].upper() + start[1:]
+    return f"{data!r} is not what {subject} was trained on"
+
+
 def known_source(source: str, name: str, role: str) -> str:
     """Images of a run as its settings name them, if they can be found by that.
 

@@ -20,7 +20,7 @@ from adavit.metrics import (
     choose_extractor,
 )
 from adavit.metrics.extractors.extractor import RecognisingExtractor
-from adavit.metrics.extractors.names import BUILT_IN
+from adavit.metrics.extractors.names import WITH_INCEPTION
 from adavit.metrics.kinship import related
 from adavit.metrics.names import RECOGNITION
 from adavit.models import Generator
@@ -88,12 +88,12 @@ def choose_networks(
     Raises:
         UserError: If one cannot be had, or none of them has a use for the weights.
     """
-    # It is a mistake then to give any, which the first of them says.
-    built_in = all(name in BUILT_IN for name in extractors)
+    # Where none has a use for weights, it is a mistake to give any, which the first of them says.
+    users = [name for name in extractors if name in WITH_INCEPTION] or extractors
     asked = [
         choose_network(
             name,
-            inception_weights=inception_weights if built_in or name not in BUILT_IN else None,
+            inception_weights=inception_weights if name in users else None,
             **arguments,
         )
         for name in extractors

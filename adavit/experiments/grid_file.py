@@ -87,10 +87,17 @@ class Grid(ExperimentFile):
             seeds: Replaces the axis `run.seed`, or adds it; None leaves it as it is.
 
         Raises:
-            UserError: If a layer sets what an axis varies, or has no sections.
+            UserError: If a layer sets what an axis varies, or has no sections, or the baseline is of a seed that is
+                replaced.
         """
         axes = dict(self.axes)
         if seeds is not None:
+            if self.baseline.get(SEED) not in (None, *seeds):
+                raise UserError(
+                    f"--seeds is {','.join(map(str, seeds))}, but grid {self.name!r} compares with seed"
+                    f" {self.baseline[SEED]} (baseline), expected it among them. Name it too, or take {SEED} out of"
+                    " baseline in the file."
+                )
             axes[SEED] = {seed: setting(SEED, seed) for seed in seeds}
         varied = {
             key for layers in axes.values() for layer in layers.values() for key in flatten(layer)

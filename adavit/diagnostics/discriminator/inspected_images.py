@@ -12,7 +12,7 @@ from adavit.data import ImageSet, images_to_float
 from adavit.diagnostics.diagnosed_images import choose_folder, draw_indices
 from adavit.diagnostics.discriminator.pictures import NAMES
 from adavit.errors import UserError
-from adavit.evaluation.run_images import images_of_run
+from adavit.evaluation.run_images import images_of_run, of_other_data
 from adavit.generation.sampling import LabelStream, random_images
 from adavit.runs.directory import RunDirectory
 from adavit.runs.reading import read_json
@@ -155,7 +155,7 @@ def _gather(
     )
     if found.split is None:
         console.note(
-            f"{data!r} is not what the run was trained on: its images are taken for held-out ones,"
+            f"{of_other_data(str(data), 'the run', run.data_fingerprint)}: these images are taken for held-out ones,"
             " and there are no training images to show."
         )
     real, train, unseen = found.everything, found.train, found.unseen

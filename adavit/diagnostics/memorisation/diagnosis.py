@@ -39,7 +39,7 @@ from adavit.diagnostics.memorisation.training_distances import (
 from adavit.errors import UserError
 from adavit.evaluation.scoring import choose_network
 from adavit.metrics import ExtractorName, FeatureExtractor
-from adavit.metrics.extractors.names import BUILT_IN
+from adavit.metrics.extractors.names import WITH_INCEPTION
 from adavit.projection.choice import check_features
 from adavit.runs.directory import DiagnosticsFolder
 from adavit.runtime.console import Console
@@ -291,7 +291,7 @@ def _extractor(
         networks = diagnosed.config.metrics.extractor
         # The random one knows no objects.
         requested = next((name for name in networks if name != "random"), "random")
-        if requested not in BUILT_IN:
+        if requested in WITH_INCEPTION:
             weights = diagnosed.config.metrics.inception_weights
     return choose_network(
         requested or "auto",

@@ -14,6 +14,7 @@ from adavit.metrics.extractors.drawn_features import drawn_features
 from adavit.metrics.extractors.extractor import FeatureExtractor
 from adavit.metrics.extractors.names import (
     CLIP_NAMES,
+    WITH_INCEPTION,
     ExtractorName,
     check_extractor,
 )
@@ -56,7 +57,7 @@ def choose_extractor(
     check_extractor(requested)
     chosen = torch.device(device)
     name, _, rest = requested.partition(":")
-    if name not in ("auto", "inception") and weights is not None:
+    if name not in WITH_INCEPTION and weights is not None:
         raise UserError(
             f"inception weights {weights} were given together with extractor {requested}, which does"
             " not use them. Leave one of the two out."

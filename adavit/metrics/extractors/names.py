@@ -10,16 +10,16 @@ DINOV2_NAMES = ("dinov2-vit-s-14", "dinov2-vit-b-14", "dinov2-vit-l-14", "dinov2
 UNSAFE_NAMES = (*CLIP_NAMES, *DINOV2_NAMES)
 """Extractors whose weights cannot be read as mere tensors."""
 
-BUILT_IN = ("random", "drawn")
-"""Extractors that need no file of weights beside the package."""
+WITH_INCEPTION = ("auto", "inception")
+"""Extractors that have a use for a file of Inception's weights."""
 
 ExtractorName = str
 """One of `EXTRACTORS`, with ARCH and FILE filled in."""
 
 EXTRACTORS = (
-    "auto",
-    "inception",
-    *BUILT_IN,
+    *WITH_INCEPTION,
+    "random",
+    "drawn",
     "vgg16[:FILE]",
     "lpips-vgg16",
     *CLIP_NAMES,

@@ -16,12 +16,14 @@ from adavit.evaluation.run_images import (
     images_like,
     images_of_run,
     load_reference,
+    of_other_data,
     reading_of,
     resize_of,
     split_name,
     split_of,
 )
 from adavit.evaluation.sources import GeneratorSource, open_source
+from adavit.runs.metadata import UNKNOWN
 from adavit.runtime.resolution import Resolution
 from tests.adavit.evaluation.runs import SIDE, as_imported, make_run
 
@@ -167,3 +169,10 @@ def test_the_record_says_how_files_came_to_their_shape() -> None:
     told = [resize_of(shape, fit) for shape in (square, oblong) for fit in get_args(FitName)]
     assert told[3:] == ["centre part, Lanczos", "padded, Lanczos", "stretched, Lanczos"]
     assert told[1:3] == told[4:]
+
+
+def test_of_an_imported_network_nobody_knows_whether_other_data_are_its_own() -> None:
+    assert of_other_data("a b", "the run", "0123") == "'a b' is not what the run was trained on"
+    assert of_other_data("a b", "the run", UNKNOWN) == (
+        "The run was imported, so nobody knows whether it was trained on 'a b'"
+    )

@@ -204,6 +204,19 @@ def test_weights_of_inception_that_nothing_uses_are_a_mistake(extractors: list[s
         )
 
 
+def test_weights_of_inception_are_given_to_inception_alone(inception: list) -> None:
+    given = Path("w.pth")
+    choose_networks(
+        ["vgg16", "inception", "random", "torchvision:resnet50:r.pth"],
+        [],
+        data=["photos"],
+        inception_weights=given,
+        device=torch.device("cpu"),
+        console=SilentConsole(),
+    )
+    assert [weights for _, weights in inception] == [None, given, None, None]
+
+
 def test_the_same_images_are_scored_in_each_space(generator: Generator) -> None:
     reals = drawn_images(40, seed=1, side=16)
     evaluators = [evaluator_of(reals), evaluator_of(reals, extractor=Related())]

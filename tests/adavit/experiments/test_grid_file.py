@@ -216,3 +216,14 @@ def test_the_grids_of_few_images_share_their_cells() -> None:
         assert groups[*own, "bgc"] == fixed == probability[*own, "p 0.4"]
         assert probability[*own, "adaptive"] == methods[*at_300, "ADA r_t"]
         assert leaks[*own, "p 0.8"] == probability[*own, "p 0.8"]
+
+
+def test_seeds_without_that_of_the_baseline_are_refused(write_grid: WriteGrid) -> None:
+    grid = read_grid(str(write_grid(axes={"run.seed": [0, 1]}, baseline={"run.seed": 1})))
+    assert list(grid.with_overrides([], seeds=[1, 2]).axes["run.seed"]) == [1, 2]
+    with pytest.raises(UserError) as caught:
+        grid.with_overrides([], seeds=[0, 2])
+    assert str(caught.value) == (
+        f"--seeds is 0,2, but grid {grid.name!r} compares with seed 1 (baseline), expected it among them. Name it"
+        " too, or take run.seed out of baseline in the file."
+    )

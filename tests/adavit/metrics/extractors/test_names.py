@@ -3,11 +3,11 @@ import pytest
 from adavit.errors import UserError
 from adavit.metrics.extractors.choice import choose_extractor
 from adavit.metrics.extractors.names import (
-    BUILT_IN,
     CLIP_NAMES,
     DINOV2_NAMES,
     EXTRACTORS,
     UNSAFE_NAMES,
+    WITH_INCEPTION,
     check_extractor,
 )
 
@@ -15,7 +15,7 @@ from adavit.metrics.extractors.names import (
 def test_the_list_holds_every_name_that_is_chosen_from() -> None:
     own = ("auto", "inception", "vgg16[:FILE]", "lpips-vgg16", "torchvision:ARCH:FILE")
     assert set(EXTRACTORS) == {*own, "random", "drawn", *CLIP_NAMES, *DINOV2_NAMES}
-    assert BUILT_IN == ("random", "drawn")
+    assert WITH_INCEPTION == ("auto", "inception")
     assert len(set(EXTRACTORS)) == len(EXTRACTORS)
     assert set(UNSAFE_NAMES) == {*CLIP_NAMES, *DINOV2_NAMES}
 
