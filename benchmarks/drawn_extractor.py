@@ -138,7 +138,7 @@ def main() -> None:
     reference = draw_small_set(COUNT)[0].transpose(0, 3, 1, 2)
     fresh = torch.from_numpy(draw_small_set(COUNT, seed=1)[0]).permute(0, 3, 1, 2)
     rows = {name: change(fresh) for name, change in ROWS.items()}
-    rows |= {Path(run).stem: of_run(run) for run in given.runs}
+    rows |= {run: of_run(run) for run in given.runs}
     scorers = [evaluator(choose_extractor(name)[0], reference) for name in ("random", "drawn")]
     print(
         "| images | `fd_random` | `fd_drawn` | `kid_drawn` | precision, recall (drawn) | recognised | kinds | modes |"

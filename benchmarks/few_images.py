@@ -83,7 +83,7 @@ def keep(directory: CellDirectory, records: Path) -> None:
 
 def remove_weights(run: RunDirectory) -> None:
     """What a cell with a record needs no more."""
-    checkpoints = (*run.checkpoints(), *run.damaged_checkpoints())
+    checkpoints = (*run.checkpoints(), *run.damaged_checkpoints(), run.sound_checkpoint)
     for path in (*checkpoints, run.best_generator, run.last_generator):
         path.unlink(missing_ok=True)
 
@@ -196,10 +196,10 @@ def bring_all(out: Path, records: Path, grids: Sequence[str]) -> None:
         grid = read_grid(name)
         for cell in cells_of(grid):
             directory = CellDirectory(out / grid.name, cell)
-            if directory.begun():
+            if cell.digest in known:
+                bring(known[cell.digest], out / grid.name, cell)
+            elif directory.begun():
                 directory.bring_note_up_to_date()
-            elif cell.digest in known:
-                known[cell.digest].bring_to(out / grid.name, cell)
 
 
 def page_of_records(folder: Path) -> str:

@@ -251,6 +251,16 @@ def train(images: np.ndarray, labels: Tensor, epochs: float) -> Classifier:
     return network.eval()
 
 
+def trained(folder: Path, images: np.ndarray, labels: Tensor, epochs: float) -> Classifier:
+    """The classifier of so many drawings and epochs, trained unless the folder has it."""
+    kept = folder / f"network-{len(images)}-{epochs:g}.pt"
+    if not kept.exists():
+        torch.save(train(images, labels, epochs).state_dict(), kept)
+    network = Classifier()
+    network.load_state_dict(torch.load(kept))
+    return network.eval()
+
+
 @torch.no_grad()
 def folded(network: Classifier, images: np.ndarray) -> dict[str, Tensor]:
     """Weights by the names of `DrawnFeatures`: without the normalisation, and features of mean 0 and mean variance 1.
@@ -311,12 +321,7 @@ def main() -> None:
     labels = torch.cat([truth(*part) for part in parts])
     images = np.concatenate([part[0] for part in parts])
     print(f"{len(images):,} drawings, {time.process_time():.0f} CPU s", flush=True)
-    kept = given.drawings / "network.pt"
-    if not kept.exists():
-        torch.save(train(images, labels, given.epochs).state_dict(), kept)
-    network = Classifier()
-    network.load_state_dict(torch.load(kept))
-    network.eval()
+    network = trained(given.drawings, images, labels, given.epochs)
     state = folded(network, images[:20_000])
     calibration, _ = drawn(given.drawings, "calibration", TESTED, CALIBRATION_SEED)
     probabilities, _ = outputs(state, calibration)

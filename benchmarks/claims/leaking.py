@@ -79,6 +79,11 @@ def leaking(results: Results) -> Verdict:
                 )
         leaks = clear_among(compared, HIGHER)
         already = [each for each in leaks if each not in late]
+        perhaps = [
+            name
+            for name, each in compared.items()
+            if each.word == HIGHER and not {name}.intersection(late, leaks)
+        ]
         if missing or not rows:
             word, why = OPEN, "cells are missing"
         elif already:
@@ -86,6 +91,8 @@ def leaking(results: Results) -> Verdict:
         elif shapeless:
             word = OPEN
             why = f"fewer than {LEAST_RECOGNISED:.0%} of the images are recognised at {', '.join(shapeless)}"
+        elif leaks and perhaps:
+            word, why = OPEN, f"{', '.join(leaks)}, but not clearly already {', '.join(perhaps)}"
         elif leaks:
             word, why = HOLDS, ", ".join(leaks)
         else:

@@ -122,6 +122,7 @@ def leave(directory: CellDirectory, status: str) -> None:
     directory.make()
     directory.run.config.write_text(yaml.safe_dump(directory.cell.settings))
     directory.run.checkpoint.write_bytes(b"weights")
+    directory.run.sound_checkpoint.write_bytes(b"weights")
     directory.write_note(status, attempts=1)
 
 
@@ -138,6 +139,7 @@ def test_cells_that_two_grids_share_are_trained_once(tmp_path: Path, trained: li
     ]
     few_images.sit(5, 1, tmp_path / "runs", tmp_path / "records", grids)
     assert trained == ["r1_gamma 0.6", "r1_gamma 0.8", "r1_gamma 0.4"]
+    assert not list((tmp_path / "runs").rglob("*.pt"))
 
 
 def test_a_cell_half_trained_whose_record_has_come_is_not_trained_on(
@@ -152,6 +154,20 @@ def test_a_cell_half_trained_whose_record_has_come_is_not_trained_on(
         few_images.sit(5, 1, tmp_path / "runs", tmp_path / "records", [grid])
     assert trained == ["r1_gamma 0.6", "r1_gamma 0.8"]  # the fake one heeds no claim
     assert come.has_figures_alone()
+
+
+def test_runs_are_brought_of_all_records_whatever_is_there(tmp_path: Path) -> None:
+    grid = write_axis(tmp_path / "one.yaml", 0.4, 0.6, 0.8)
+    half, cut_off, untold = (CellDirectory(tmp_path / "one", c) for c in cells_of(read_grid(grid)))
+    for directory in (half, cut_off):
+        record_of(directory).write(tmp_path / "records" / f"{directory.cell.digest}.json")
+    leave(half, "running")
+    cut_off.make()
+    cut_off.run.config.write_text("{}")  # killed while it was brought
+    leave(untold, "running")
+    few_images.bring_all(tmp_path, tmp_path / "records", [grid])
+    assert [each.has_figures_alone() for each in (half, cut_off, untold)] == [True, True, False]
+    assert untold.run.checkpoint.exists()
 
 
 def test_runs_brought_before_are_called_what_their_grid_calls_them_now(

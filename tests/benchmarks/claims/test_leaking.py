@@ -28,6 +28,21 @@ def test_leaks(leaks_at: str, word: str, reason: str) -> None:
     assert all(reason in part for part in verdict.parts)
 
 
+def test_a_leak_at_a_low_p_that_is_not_clear_is_not_taken_for_none() -> None:
+    rates = {"p 0.6": (0.3, 0.9, 0.95), "p 0.8": (0.4, 0.9, 0.95), "p 0.95": (0.95, 0.951, 0.949)}
+
+    def make(place: Place, seed: int) -> Outcome:
+        rate = rates.get(place.cell, (0.05, 0.05, 0.05))[seed]
+        return ending_at(5.0, leaks={"rotate": rate, "hue": 0.0})
+
+    verdict = leaking(results(make))
+    assert verdict.word == OPEN
+    assert all(
+        "rotate at p 0.95, but not clearly already rotate at p 0.6, rotate at p 0.8" in part
+        for part in verdict.parts
+    )
+
+
 @pytest.mark.parametrize(
     ("shapeless", "leaks_at", "word", "reason"),
     [

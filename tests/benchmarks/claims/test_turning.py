@@ -58,3 +58,23 @@ def test_the_lag(rises_at: float, turns_at: float, word: str) -> None:
     if word == "holds":  # 20 - (6 + seed) and 20 - (8 + seed)
         assert "r_t: holds (median +13 kimg, mean +13 [" in verdict.parts[0]
         assert "r_v: holds (median +11 kimg, mean +11 [" in verdict.parts[1]
+    if rises_at == 50:  # how long the runs are is no lag
+        never = "in none of 18 runs whose distance has turned it has risen by the end"
+        assert verdict.parts == [f"{name}: does not hold ({never})" for name in ("r_t", "r_v")]
+
+
+@pytest.mark.parametrize(
+    ("rises_at", "word"), [(5.0, "cannot be told here"), (30.0, "does not hold")]
+)
+def test_a_lag_that_is_known_to_be_at_most_so_long_does_not_hold_a_claim(
+    rises_at: float, word: str
+) -> None:
+    def make(place: Place, seed: int) -> Outcome | None:
+        never = (seed, place.images) == (2, 100)
+        return outcome(50 if never else rises_at, 20.0) if place.grid == METHODS else None
+
+    verdict = lag_before_turning(results(make))
+    assert verdict.word == word
+    assert all(
+        "at most: in 2 of 18 runs it has not risen by the end" in part for part in verdict.parts
+    )

@@ -54,7 +54,8 @@ def test_parts_that_agree_make_one_verdict() -> None:
         ({"none": 10, "bg": 4, "bgc": 3.999}, HOLDS, "bg brings 100% of what"),
         ({"none": 10, "bg": 4, "color": 3}, FAILS, "clearly below bg: color"),
         ({"none": 10, "bg": 4, "color": 3.8}, OPEN, "below bg, but not clearly: color"),
-        ({"none": 10, "blit": 4}, FAILS, "clearly below bg: blit"),
+        ({"none": 10, "blit": 4}, FAILS, "bg is not below none, but clearly blit"),
+        ({"none": 10, "bg": 20}, OPEN, "no group is clearly below none"),
         ({}, OPEN, "no group is clearly below none"),
     ],
 )
@@ -77,6 +78,16 @@ def test_groups_do_not_bring_the_gain_where_others_alone_are_below_none() -> Non
     verdict = verdicts.groups_of_operations(results(make))
     assert verdict.word == FAILS
     assert all("bg is not below none, but clearly color" in part for part in verdict.parts)
+
+
+def test_groups_that_are_level_with_more_do_not_bring_nearly_all_of_it() -> None:
+    def make(place: Place, seed: int) -> Outcome:
+        level = {"bg": 9.0, "color": (5.0, 5.0, 9.5)[seed]}
+        return ending_at(level.get(place.cell, 10 + noise(seed) / 10))
+
+    verdict = verdicts.groups_of_operations(results(make))
+    assert verdict.word == OPEN
+    assert all("bg brings 29% of what the lowest, color, does" in part for part in verdict.parts)
 
 
 def test_of_groups_that_are_alike_none_is_below_the_others_by_chance() -> None:
@@ -125,6 +136,16 @@ def test_adaptive_p(adaptive: float, others: float, word: str, reason: str) -> N
     verdict = verdicts.adaptive_p(results(make))
     assert verdict.word == word
     assert all(reason in part for part in verdict.parts), verdict.parts
+
+
+def test_adaptive_p_that_is_above_all_fixed_ones_on_average_does_not_match_the_best() -> None:
+    def make(place: Place, seed: int) -> Outcome:
+        level = {"adaptive": (25.0, 25.0, 4.9)[seed], "p 0.4": 5.0}
+        return ending_at(level.get(place.cell, 8 + noise(seed) / 10))
+
+    verdict = verdicts.adaptive_p(results(make))
+    assert verdict.word == OPEN
+    assert all("level with p 0.4, and below none that is worse" in part for part in verdict.parts)
 
 
 def test_the_table_of_adaptive_p_compares_it_with_each_fixed_p() -> None:
@@ -188,6 +209,13 @@ def test_less_harm_is_no_greater_gain() -> None:
         verdict = claim(results(make))
         assert verdict.word == OPEN
         assert all("it is no gain that can be told" in part for part in verdict.parts)
+
+
+@pytest.mark.parametrize(("seeds", "reason"), [((0, 1), "cells are missing"), (SEEDS, "level")])
+def test_copies_that_cannot_be_told_say_why(seeds: tuple[int, ...], reason: str) -> None:
+    verdict = verdicts.copies(results(lambda place, seed: ending_at(5.0, nearness=1.0), seeds))
+    assert verdict.word == OPEN
+    assert all(part.endswith(f": {OPEN} ({reason})") for part in verdict.parts)
 
 
 @pytest.mark.parametrize(("slope", "word"), [(0.1, HOLDS), (-0.1, FAILS)])
