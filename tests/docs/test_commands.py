@@ -1,20 +1,27 @@
 """Every command of the documents is one that the program takes; `test_rehearsal.py` runs them too."""
 
+import itertools
 import re
 
 import pytest
 import yaml
 
+from adavit.config.auto import RunFacts, resolve
+from adavit.config.layers import build_config
 from adavit.config.pretraining import PretrainConfig
 from adavit.config.settings import settings_of
 from adavit.experiments.grid_file import read_grid
 from adavit.experiments.sweep_file import read_sweep
+from adavit.runtime.imagined_world import ImaginedWorld
+from adavit.runtime.resolution import Resolution
+from adavit.training.step.slices import Slices
 from tests.docs.documents import Block, blocks, documents, prose, text_of
 from tests.docs.parsing import fault_of, fault_of_adavit, fault_of_extra
 from tests.docs.shell_lines import commands
 
 PLACEHOLDER = re.compile(r"\b[A-Z]{1,}\b|\.\.\.|…")
 """Words of commands within a sentence that stand for others, such as N."""
+SHARES = ("batch", "microbatch")
 FILES = re.compile(r"\.(json|jsonl|html|yaml|md|png)$")
 
 
@@ -30,6 +37,24 @@ def test_commands_in_blocks_are_taken(document: str) -> None:
         if (fault := fault_of(command))
     ]
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(("device", "side"), [("cpu", 32), ("cuda", 32), ("cuda", 256)])
+def test_processes_of_commands_share_the_slices(device: str, side: int) -> None:
+    """Which the rehearsal leaves out, and the command line cannot see before there are images."""
+    found = 0
+    for words in [c.of_adavit for document in documents() for c in commands_of(document)]:
+        given = dict(itertools.pairwise(words or ()))
+        if not words or words[0] != "train" or not {"--processes", "--data"} <= given.keys():
+            continue
+        processes = int(given["--processes"])
+        numbers = {name: int(given[f"--{name}"]) for name in SHARES if f"--{name}" in given}
+        facts = RunFacts(Resolution(side, side), 500, device, processes=processes)
+        training = resolve(build_config([{"training": numbers}]), facts).training
+        world = ImaginedWorld(size=processes)
+        assert len(Slices.of(training.batch, training.microbatch, world).own) > 0
+        found += 1
+    assert found > 2
 
 
 def test_commands_are_found() -> None:

@@ -53,6 +53,7 @@ def continued_config(directory: RunDirectory, layers: Sequence[Mapping[str, Any]
         UserError: Naming every setting that must not change.
     """
     stored = stored_settings(directory)
+    _check_slices(stored, layers)
     asked = _asked(stored, layers)
     config = _as_chosen(asked, directory, stored)
     before, after = flatten(build_config([stored]).as_dict()), flatten(config.as_dict())
@@ -104,6 +105,26 @@ def _asked(stored: Values, layers: Sequence[Mapping[str, Any]]) -> RunConfig:
     if (merge(*given).get("training") or {}).get("deterministic"):
         stored = merge(stored, {"training": {"fast_reduce": False}})
     return with_absolute_paths(build_config([stored, *given]))
+
+
+def _check_slices(stored: Values, layers: Sequence[Mapping[str, Any]]) -> None:
+    """Refuses slices that do not consist of the groups of the run, which were chosen at its start and are kept.
+
+    Raises:
+        UserError: If so; it names those that do.
+    """
+    known, images = flatten(stored), flatten(merge(*layers)).get("training.microbatch")
+    if not isinstance(images, int) or images < 1:
+        return  # what is no number is told of with all settings
+    for key in ("discriminator.minibatch_std_group", "features.minibatch_std_group"):
+        group, batch = known.get(key) or 0, known["training.batch"]
+        if group and images % group:
+            fit = [str(n) for n in range(group, batch + 1, group) if batch % n == 0]
+            raise UserError(
+                f"training.microbatch is {images}, but this run compares {group} images with each other ({key}), and"
+                f" keeps that; expected a multiple of {group} that divides training.batch ({batch}). Use"
+                f" {' or '.join(fit)}."
+            )
 
 
 def _as_chosen(asked: RunConfig, directory: RunDirectory, stored: Values) -> RunConfig:

@@ -68,6 +68,25 @@ def test_a_fixed_order_of_sums_takes_the_place_of_the_fastest_that_was_chosen(
     assert continued_config(run, [{"training": {"deterministic": False}}]).training.fast_reduce
 
 
+def test_slices_that_its_groups_do_not_fit_are_told_of_with_those_that_they_do(
+    tiny: Tiny, tmp_path: Path
+) -> None:
+    run = RunDirectory(tmp_path / "run")
+    run.path.mkdir()
+    asked = tiny({"training": {"batch": 16, "microbatch": 8}, "discriminator": {"kind": "resnet"}})
+    facts = RunFacts(Resolution(16, 16), training_images=48, device="cpu")
+    run.config.write_text(yaml.safe_dump(resolve(asked, facts).as_dict()))
+    with pytest.raises(UserError) as caught:
+        continued_config(run, [{"training": {"microbatch": 2}}])
+    assert str(caught.value) == (
+        "training.microbatch is 2, but this run compares 4 images with each other"
+        " (discriminator.minibatch_std_group), and keeps that; expected a multiple of 4 that divides training.batch"
+        " (16). Use 4 or 8 or 16."
+    )
+    for fits in (4, 8, 16):
+        assert continued_config(run, [{"training": {"microbatch": fits}}])
+
+
 WORDS: list[dict[str, dict[str, Any]]] = [
     {},
     {"run": {"memory": "8GB"}},
