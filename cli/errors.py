@@ -103,7 +103,7 @@ def _fail_by_system(error: OSError) -> None:
             f"{where} leads nowhere ({error.strerror}), expected a path that the system can follow. Correct it.",
             MENDABLE,
         )
-    if error.errno == errno.ENOLCK:
+    if error.errno in (errno.ENOLCK, errno.ENOSYS):
         _fail(
             f"{where} cannot be locked ({error.strerror}), expected a file system with locks, so that no two processes"
             " train in one folder. Take a folder on another disk, or have the lock service of this one started.",

@@ -233,6 +233,8 @@ class RunDirectory:
     def holds_something(self) -> bool:
         """Whether there is more in the folder than what is there before a run has begun."""
         before_the_run = {self.cell_note, self.worker_log, self.lock, self.mark}
+        if self.mark.exists():  # of a run that was killed before it had written its settings
+            before_the_run |= {self.environment, self.data}
         return any(
             path not in before_the_run and not is_unfinished(path) for path in self.path.iterdir()
         )

@@ -29,6 +29,20 @@ def ending_noted(directory: RunDirectory) -> Iterator[None]:
         raise
 
 
+def note_why(directory: RunDirectory, error: BaseException) -> None:
+    """Says why a run of several processes has failed, in place of what its first one has seen of it.
+
+    Args:
+        directory: Of the run; nothing is said where it has begun again since.
+        error: What is told; `SystemExit`, where another process has told.
+    """
+    if read_json(directory.ending).get("status") == "failed":
+        elsewhere = "another of its processes has failed, and told why"
+        _note(
+            directory, "failed", elsewhere if isinstance(error, SystemExit) else first_line(error)
+        )
+
+
 def note_pruned(directory: RunDirectory) -> None:
     """Says of a run that it has no checkpoint any more, so that nobody takes it for one that never had one.
 

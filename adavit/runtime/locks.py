@@ -23,7 +23,7 @@ def locked(path: Path) -> Iterator[None]:
         TimeoutError: If another one holds it.
         OSError: If it cannot be made, or locked; it names the file.
     """
-    lock = FileLock(path)
+    lock = _lock(path)
     try:
         lock.acquire(timeout=PATIENCE_S, poll_interval=0.02)
     except Timeout:
@@ -60,9 +60,14 @@ def is_locked(path: Path) -> bool:
     return False
 
 
+def _lock(path: Path) -> FileLock:
+    # Where the system has none, a file would stand in for it, which outlives a process that is killed.
+    return FileLock(path, fallback_to_soft=False)
+
+
 def _can_be_taken(path: Path) -> bool:
     try:
-        with FileLock(path).acquire(timeout=0):
+        with _lock(path).acquire(timeout=0):
             return True
     except (Timeout, OSError):
         return False

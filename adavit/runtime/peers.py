@@ -220,8 +220,8 @@ class Peers:
         try:
             with self._asked() as store:
                 return int(store.get("ended")) if store.check(["ended"]) else None
-        except RuntimeError:  # the store has gone with who kept it
-            return None
+        except RuntimeError:  # the store has gone with who kept it, which may have told why before
+            return self._end
 
     def _is_first(self, code: int) -> bool:
         """Whether no other process has told why the run ends; from now on this one has."""
@@ -266,7 +266,8 @@ class Peers:
                 self._answered = now
                 self._heard = {r: (beat, now) for r, (beat, _) in self._heard.items()}
             looked = now
-            missing = self._missing(now)
+            # Who has told why is about to leave, and the store with it, if it has kept that.
+            missing = None if self._end is not None else self._missing(now)
             if missing is not None:
                 rank, what = missing
                 if self._is_first(1):

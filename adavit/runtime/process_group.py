@@ -46,11 +46,25 @@ class ProcessGroup:
         self.world = world
         self.place = place
         self._peers = peers
+        self._note: Callable[[BaseException], object] | None = None
 
-    def can_go_on(self, remedy: str) -> None:
-        """Notes what is to be said where a process is missing from now on: what is left, and how to go on."""
+    def can_go_on(
+        self, remedy: str, *, note: Callable[[BaseException], object] | None = None
+    ) -> None:
+        """Notes what is to be said where a process is missing from now on.
+
+        Args:
+            remedy: What is left, and how to go on.
+            note: Told why all end, where that is another error than this process has met.
+        """
+        self._note = note
         if self._peers is not None:
             self._peers.remedy = remedy
+
+    def ends_for(self, ending: BaseException) -> None:
+        """Passes on why all end to what `can_go_on` was given."""
+        if self._note is not None:
+            self._note(ending)
 
     @property
     def leads(self) -> bool:
@@ -161,15 +175,16 @@ def process_group(*, patience_s: float = PATIENCE_S) -> Iterator[ProcessGroup]:
     meeting = dist.PrefixStore(f"adavit/{place.attempt}/{next(_MEETINGS)}", store)
     own = dist.PrefixStore("peers", meeting.clone())  # a connection that no collective waits on
     with _left_in_the_end(), Peers(own, place, patience_s=patience_s) as peers:
-        dist.init_process_group(
-            "cpu:gloo,cuda:nccl" if with_cuda else "gloo",
-            store=dist.PrefixStore("group", meeting),
-            rank=place.rank,
-            world_size=place.size,
-            timeout=WAIT,
-        )
-        group = ProcessGroup(Together(), place, peers)
+        group = ProcessGroup(ALONE, place, peers)
         try:
+            dist.init_process_group(
+                "cpu:gloo,cuda:nccl" if with_cuda else "gloo",
+                store=dist.PrefixStore("group", meeting),
+                rank=place.rank,
+                world_size=place.size,
+                timeout=WAIT,
+            )
+            group.world = Together()
             group.agree({"adavit": __version__, "torch": str(torch.__version__)})
             yield group
             group.world.wait()
@@ -177,6 +192,7 @@ def process_group(*, patience_s: float = PATIENCE_S) -> Iterator[ProcessGroup]:
             ending = peers.ending(error)
             if ending is error:
                 raise
+            group.ends_for(ending)
             raise ending from None
 
 

@@ -2,7 +2,9 @@
 
 import contextlib
 import datetime
+import functools
 import json
+import math
 import os
 import re
 import socket
@@ -101,14 +103,7 @@ def store_of_all(place: Place) -> dist.Store:
         )
     host, port = told["MASTER_ADDR"], _port(told["MASTER_PORT"])
     try:
-        return dist.TCPStore(
-            host,
-            port,
-            is_master=not torchrun_keeps_it() and place.rank == 0,
-            timeout=datetime.timedelta(seconds=ELSEWHERE_S),
-            wait_for_workers=False,
-            multi_tenant=True,
-        )
+        return _store_at(host, port, is_master=not torchrun_keeps_it() and place.rank == 0)
     except dist.DistNetworkError as error:
         why = first_line(error)
         if "failed to listen" in why:  # there is one kind of error for all of the network
@@ -122,6 +117,18 @@ def store_of_all(place: Place) -> dist.Store:
             f"{keeper} does not answer at {host}:{port} within {ELSEWHERE_S:.0f} s, expected all processes to meet"
             " there. See that MASTER_ADDR names its machine, which the others must reach, and start all of them again."
         ) from None
+
+
+@functools.cache  # rank 0 keeps it for the life of its process: others may come to a next run before it does
+def _store_at(host: str, port: int, *, is_master: bool) -> dist.Store:
+    return dist.TCPStore(
+        host,
+        port,
+        is_master=is_master,
+        timeout=datetime.timedelta(seconds=ELSEWHERE_S),
+        wait_for_workers=False,
+        multi_tenant=True,
+    )
 
 
 def _port(told: str) -> int:
@@ -147,7 +154,7 @@ def meet(
         store: For all of them.
         place: Of this one.
         patience_s: Another one of this machine is waited for so long, or `OWN_STARTS` times as long as this one
-            took to come, if that is longer.
+            took to come, if that is longer, up to `ELSEWHERE_S`.
         is_over: Whether another one has given up.
 
     Returns:
@@ -158,7 +165,8 @@ def meet(
         RuntimeError: If the store has gone.
     """
     came = time.monotonic()
-    patience_s = max(patience_s, OWN_STARTS * (came - process_began()))
+    took_s = came - process_began(longest_s=math.inf)  # which for a script of its own may be hours
+    patience_s = max(patience_s, min(OWN_STARTS * took_s, ELSEWHERE_S))
     store.set(f"who/{place.rank}", json.dumps([socket.gethostname(), os.getpid()]))
     known: dict[int, Peer] = {}
     others = [rank for rank in range(place.size) if rank != place.rank]

@@ -41,8 +41,12 @@ def span(seconds: float) -> str:
     return "".join(parts[:2])
 
 
-def process_began() -> float:
-    """`time.monotonic` of the moment when this process was started; now, where that cannot be known or is long ago."""
+def process_began(longest_s: float = LONGEST_START_S) -> float:
+    """`time.monotonic` of the moment when this process was started; now, where that cannot be known or is long ago.
+
+    Args:
+        longest_s: Long ago is more than so many seconds.
+    """
     now = time.monotonic()
     try:
         fields = Path("/proc/self/stat").read_text(encoding="ascii").rpartition(")")[2].split()
@@ -50,4 +54,4 @@ def process_began() -> float:
         age = time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / ticks
     except (OSError, AttributeError, ValueError, IndexError):  # not Linux
         return now
-    return now - age if 0 <= age <= LONGEST_START_S else now
+    return now - age if 0 <= age <= longest_s else now

@@ -14,7 +14,7 @@ from adavit.config.short_names import layer_of
 from adavit.errors import RunError, UserError, shown
 from adavit.features.on_disk import offer
 from adavit.runs.directory import RunDirectory
-from adavit.runs.ending_note import ending_noted
+from adavit.runs.ending_note import ending_noted, note_why
 from adavit.runs.generations import LoadedCheckpoint, load_newest
 from adavit.runs.lost_checkpoints import check_none_lost
 from adavit.runs.reading import read_json
@@ -321,7 +321,10 @@ def _run(trainer: Trainer, group: ProcessGroup) -> Path:
     directory = trainer.directory
     if group.world.size > 1:
         group.agree({"networks (digest)": digest_of_state(trainer.stateful_parts())})
-        group.can_go_on(f"The last checkpoint is good; go on with: {directory.resume_command}")
+        group.can_go_on(
+            f"The last checkpoint is good; go on with: {directory.resume_command}",
+            note=partial(note_why, directory) if group.leads else None,
+        )
     with ending_noted(directory) if group.leads else contextlib.nullcontext():
         try:
             trainer.output.begin()

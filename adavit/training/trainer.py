@@ -115,6 +115,8 @@ class Trainer:
                     self.gave_up = True
                     continue  # the duties of the end come first
                 signal_number = self._agree(stop)
+                if self.out_of_time and not (ending or signal_number):
+                    continue  # likewise
                 due = self._is_due("checkpoint", run.checkpoint_every_kimg)
                 if due or ((ending or signal_number) and self.snapshots.are_behind):
                     self.save(ended=ending is not None)
@@ -127,8 +129,7 @@ class Trainer:
                     used = self.clock.stopped()
                     self.console.result(endings.last_words(ending, used, self.directory))
                     return
-                if not self.out_of_time:  # else likewise
-                    self.train_on_one_batch()
+                self.train_on_one_batch()
 
     def resume(self, loaded: LoadedCheckpoint) -> None:
         """Continues from a checkpoint, with logs and generators brought back to it.

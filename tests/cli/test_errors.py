@@ -444,16 +444,17 @@ def test_a_path_that_no_system_can_follow_is_the_users_to_mend(
     assert not {"disk", "permissions"} & set(re.findall(r"\w+", line))
 
 
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS])
 def test_a_disk_without_locks_is_told_of_with_the_file(
-    adavit: Adavit, monkeypatch: pytest.MonkeyPatch
+    adavit: Adavit, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     def flock(*_: object) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr("fcntl.flock", flock)
     outcome = adavit("train", "--data", "small_set", "--out", "run", "--metrics", "none", *TINY)
     assert outcome.code == 2
-    assert "Error: run/.lock cannot be locked (No locks available), expected" in outcome.err
+    assert f"Error: run/.lock cannot be locked ({os.strerror(number)}), expected" in outcome.err
 
 
 @pytest.mark.parametrize("error", LOST, ids=str)

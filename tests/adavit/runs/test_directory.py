@@ -312,3 +312,18 @@ def test_kept_generators_are_found_by_the_names_they_are_given(tmp_path: Path) -
     assert generators == {*given.values(), directory.best_generator}
     assert directory.is_generator(directory.last_generator)  # whether or not it is there
     assert not directory.is_generator(tmp_path / given[200.0].name)
+
+
+def test_a_run_that_was_ended_before_it_had_its_settings_can_begin_once_more(
+    tmp_path: Path,
+) -> None:
+    directory = RunDirectory(tmp_path / "run")
+    directory.path.mkdir()
+    for path in (directory.environment, directory.data):
+        path.write_text("{}")
+    with pytest.raises(UserError, match="is not empty"):
+        RunDirectory.check_free(directory.path)
+    mark_results(directory.path)
+    RunDirectory.check_free(directory.path)
+    with pytest.raises(UserError, match=r"was ended before it had written its config\.yaml"):
+        RunDirectory.open(directory.path)

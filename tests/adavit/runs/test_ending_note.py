@@ -7,7 +7,7 @@ import pytest
 
 from adavit.errors import RunError
 from adavit.runs.directory import RunDirectory
-from adavit.runs.ending_note import ending_noted, is_pruned, note_pruned
+from adavit.runs.ending_note import ending_noted, is_pruned, note_pruned, note_why
 from adavit.runtime.signals import Stopped
 
 
@@ -28,6 +28,33 @@ def test_why_a_run_ended_is_noted(
         raise error
     note = json.loads(directory.ending.read_text())
     assert (note["status"], note["reason"]) == (status, reason)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (RunError("rank 1 of 2 was killed.\nmore"), "rank 1 of 2 was killed."),
+        (SystemExit(1), "another of its processes has failed, and told why"),
+    ],
+)
+def test_what_all_end_for_takes_the_place_of_what_one_has_met(
+    tmp_path: Path, error: BaseException, reason: str
+) -> None:
+    directory = RunDirectory(tmp_path)
+    with pytest.raises(RuntimeError), ending_noted(directory):
+        raise RuntimeError("[pair.cc:561] Connection closed by peer")
+    note_why(directory, error)
+    assert json.loads(directory.ending.read_text())["reason"] == reason
+
+
+def test_a_stop_and_a_run_that_goes_on_again_keep_what_they_have(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    note_why(directory, RunError("rank 1 was killed."))
+    assert not directory.ending.exists()
+    with pytest.raises(Stopped), ending_noted(directory):
+        raise Stopped(signal.SIGTERM)
+    note_why(directory, SystemExit(143))
+    assert json.loads(directory.ending.read_text())["status"] == "stopped"
 
 
 def test_one_that_is_trained_again_has_no_ending_any_more(tmp_path: Path) -> None:

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 
 from adavit.errors import RunError, UserError
 from adavit.runtime.peers import PATIENCE_AT_FIRST, PATIENCE_S, Peers
 from adavit.runtime.place import Place
 from adavit.runtime.process_group import ProcessGroup, process_group
 from adavit.runtime.signals import Stopped
+from adavit.runtime.world import OutOfReach
 from tests.processes import Ended, in_group, launched
 
 IMPATIENT_S = 2.0
@@ -128,6 +130,18 @@ def test_what_one_alone_finds_has_its_name() -> None:
     assert line.endswith("): there are no images.")
 
 
+def test_what_who_keeps_the_store_finds_alone_is_told_once() -> None:
+    def work(group: ProcessGroup) -> None:
+        if group.world.rank == 0:
+            raise UserError("there are no images.")
+        goes_on(group)
+
+    ended = in_group(3, work, keeper=False)
+    assert [each.code for each in ended] == [2, 2, 2]
+    (line,) = told(ended)
+    assert line.endswith("there are no images.")
+
+
 def test_memory_that_one_runs_out_of_has_its_name() -> None:
     def work(group: ProcessGroup) -> None:
         if group.world.rank == 1:
@@ -186,6 +200,28 @@ def test_the_thread_that_looks_never_waits_for_a_store_that_may_be_frozen() -> N
         time.sleep(IMPATIENT_S / 2)
     assert listener in store.threads
     assert looker not in store.threads
+
+
+class _LeavingStore(_Store):
+    """Goes with who keeps it."""
+
+    has_gone = False
+
+    def check(self, keys: list[str]) -> bool:
+        if self.has_gone:
+            raise dist.DistNetworkError("Connection reset by peer")
+        return super().check(keys)
+
+
+def test_who_has_told_why_is_not_missed_when_the_store_goes_with_it() -> None:
+    store: Any = _LeavingStore()
+    with Peers(store, Place(rank=1, size=2), patience_s=IMPATIENT_S) as peers:
+        store.values["ended"] = b"2"
+        time.sleep(IMPATIENT_S / 4)  # a sign of life, with which that is heard
+        store.has_gone = True
+        ending = peers.ending(OutOfReach("Connection closed by peer"))
+    assert isinstance(ending, SystemExit)
+    assert ending.code == 2
 
 
 class _SlowStore(_Store):

@@ -13,7 +13,7 @@ from adavit.runtime import process_group as module
 from adavit.runtime.place import Place
 from adavit.runtime.process_group import ProcessGroup, process_group
 from adavit.runtime.world import Alone, World
-from tests.processes import in_group, together
+from tests.processes import in_group, launched, together
 
 
 def test_nobody_else_is_there_for_a_process_alone() -> None:
@@ -126,3 +126,14 @@ def test_whose_device_it_is_is_noted_with_its_size(monkeypatch: pytest.MonkeyPat
     assert peers.device == ""  # the machine's memory is no process's own
     group.take_device(torch.device("cuda"))
     assert peers.device == "cuda:1 of 8 GB"
+
+
+def test_processes_meet_again_and_again_where_one_of_them_keeps_the_store() -> None:
+    def work() -> None:
+        for _ in range(6):
+            with process_group() as group:
+                group.world.wait()
+
+    ended = launched(2, work, keeper=False)
+    assert [each.code for each in ended] == [0, 0]
+    assert [each.errors for each in ended] == ["", ""]

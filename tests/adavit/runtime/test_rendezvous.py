@@ -13,13 +13,14 @@ from adavit.errors import RunError, UserError
 from adavit.runtime import rendezvous
 from adavit.runtime.place import Place
 from adavit.runtime.rendezvous import Absent, Peer, meet, sibling, store_of_all
+from adavit.runtime.time_spans import process_began
 
 TWO_MACHINES = Place(rank=1, size=4, local_rank=1, local_size=2)
 
 
 @pytest.fixture(autouse=True)
 def processes_come_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rendezvous, "process_began", time.monotonic)
+    monkeypatch.setattr(rendezvous, "process_began", lambda **_: time.monotonic())
 
 
 def never() -> bool:
@@ -65,10 +66,25 @@ def test_who_does_not_come_on_this_machine_is_given_up_first(
 
 def test_who_took_long_to_come_waits_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     began = time.monotonic() - 0.2
-    monkeypatch.setattr(rendezvous, "process_began", lambda: began)
+    monkeypatch.setattr(rendezvous, "process_began", lambda **_: began)
     with pytest.raises(Absent) as absent:
         meet(dist.HashStore(), TWO_MACHINES, patience_s=0.1, is_over=never)
     assert absent.value.waited_s >= 0.6
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux's")
+def test_who_took_minutes_to_come_waits_for_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.clock_gettime
+    monkeypatch.setattr(time, "clock_gettime", lambda clock: now(clock) + 70)
+    monkeypatch.setattr(rendezvous, "process_began", process_began)
+    end = time.monotonic() + 1
+    waited_until = meet(
+        dist.HashStore(),
+        TWO_MACHINES,
+        patience_s=0.1,
+        is_over=lambda: time.monotonic() > end,
+    )
+    assert waited_until == {}
 
 
 def test_nobody_is_waited_for_when_another_one_has_given_up() -> None:

@@ -166,6 +166,8 @@ def test_what_a_kill_leaves_goes_on_to_the_same_bits(
     run = tmp_path / "run"
     assert line.endswith(f" The last checkpoint is good; go on with: adavit train --resume {run}")
     assert final_state(run)["progress"]["images"] == 16
+    reason = json.loads((run / "ending.json").read_text())["reason"]
+    assert reason.startswith(f"rank 1 of 2 (process {ended[1].process} on ")
     silent(launched(2, lambda: adavit.resume(run)))
     assert_same_run(alone, run)
 

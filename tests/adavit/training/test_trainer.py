@@ -29,12 +29,14 @@ from adavit.runs.generator_file import read_generator
 from adavit.runtime.console import SilentConsole, Status
 from adavit.runtime.signals import Stopped
 from adavit.training import remarks, run_output
+from adavit.training.clock import Clock
 from adavit.training.objectives import losses
 from adavit.training.snapshots import Snapshots
 from adavit.training.start import build
 from adavit.training.start.workload import Workload
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.train import train
+from adavit.training.trainer import Trainer
 from adavit.watch.alarms import Alarm
 from tests.adavit.training.test_train import assert_same_bits, final_state
 from tests.telling import Told
@@ -85,6 +87,26 @@ def test_a_run_that_patience_ends_has_the_duties_of_the_end(
     grids = sorted(path.name for path in (run / "samples").glob("*kimg*.png"))
     assert [name.startswith("000000.048") for name in grids][-1]
     assert sum("Stopped early after 0.032 kimg" in line for line in console.results) == 1
+
+
+def test_a_run_whose_time_is_out_writes_its_end_once(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved: list[int] = []
+    save = Trainer.save
+
+    def noted(self: Trainer, *, ended: bool) -> None:
+        saved.append(self.progress.images)
+        save(self, ended=ended)
+
+    monkeypatch.setattr(Trainer, "save", noted)
+    monkeypatch.setattr(Clock, "is_out", lambda self, left: 0 < left <= 24)
+    monkeypatch.setattr(Clock, "ending", lambda self: "Its time is out")
+    run = adavit.train(tiny({"metrics": {"names": "none"}}), kimg=0.064)
+    assert saved.count(40) == 1
+    assert saved[-1] == 40
+    stats = [json.loads(line) for line in (run / "stats.jsonl").read_text().splitlines()]
+    assert stats[-1]["images"] == 40
 
 
 def test_a_resumed_run_keeps_nothing_of_the_checkpoint_beside_its_parts(tiny: Tiny) -> None:
