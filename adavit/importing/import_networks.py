@@ -12,12 +12,12 @@ from adavit.models import Generator
 from adavit.runs.directory import RunDirectory
 from adavit.runs.discriminator_file import save_discriminator
 from adavit.runs.generator_file import save_generator
-from adavit.runs.imported_folder import ImportedFolder
+from adavit.runs.imported_folder import UNFINISHED, ImportedFolder
 from adavit.runs.metadata import UNKNOWN
 from adavit.runs.shared_names import HERE
 from adavit.runtime.choices import check_choice
 from adavit.runtime.console import Console
-from adavit.runtime.files import make_folder, mark_results, write_text
+from adavit.runtime.files import make_folder, mark_results, unfinished_file, write_text
 from adavit.runtime.paths import takes_paths
 
 
@@ -42,11 +42,12 @@ def import_networks(
 
     Raises:
         UserError: If the pickle cannot be read, is something else or holds what has no counterpart, or the folder
-            cannot be made or is not empty.
+            cannot be made, is not empty, or another import was killed there.
     """
     if only is not None:
         check_choice("--only", only, get_args(Part))
     path, folder = Path(path), ImportedFolder(Path(out))
+    folder.check_whole()
     RunDirectory.check_free(folder.path)
     networks = read_networks(path, "FILE ", only=only)
     there = folder.path.is_dir()
@@ -58,21 +59,22 @@ def import_networks(
         save(file, *arguments, **named)
 
     try:
-        mark_results(folder.path)
-        write(folder.readme, write_text, readme_of(networks, folder))
-        judge = networks.discriminator
-        if judge is not None:
-            write(
-                folder.discriminator,
-                save_discriminator,
-                judge.network,
-                arguments=judge.arguments,
-                origin=networks.identity,
-            )
-        pairs = ((folder.unaveraged, networks.generator), (folder.generator, networks.average))
-        for file, converted in pairs:  # what others draw with last
-            if converted is not None:
-                write(file, _save_generator, converted, networks)
+        with unfinished_file(folder.path, UNFINISHED):  # vanishes with the block, but for a kill
+            mark_results(folder.path)
+            write(folder.readme, write_text, readme_of(networks, folder))
+            judge = networks.discriminator
+            if judge is not None:
+                write(
+                    folder.discriminator,
+                    save_discriminator,
+                    judge.network,
+                    arguments=judge.arguments,
+                    origin=networks.identity,
+                )
+            pairs = ((folder.unaveraged, networks.generator), (folder.generator, networks.average))
+            for file, converted in pairs:  # what others draw with last
+                if converted is not None:
+                    write(file, _save_generator, converted, networks)
     except BaseException:
         for file in [*written, RunDirectory(folder.path).mark]:
             with contextlib.suppress(OSError):

@@ -139,7 +139,8 @@ def read_generator(path: Path | str, *, which: str | None = None) -> StoredGener
             nothing has only the last).
 
     Raises:
-        UserError: If there is none, the hub cannot be reached, or the file is damaged or not one of ours.
+        UserError: If there is none, an import was killed there, the hub cannot be reached, or the file is damaged or
+            not one of ours.
     """
     file = _find(path, which)
     try:
@@ -242,6 +243,7 @@ def _how_to_mend(file: Path) -> str:
 
 
 def _of_import(folder: ImportedFolder, which: str | None) -> Path:
+    folder.check_whole()
     if which is not None:
         raise UserError(
             f"--which is {which}, but {str(folder.path)!r} was imported and has one generator. Leave --which out."

@@ -171,11 +171,12 @@ def source_of_files(path: Path) -> TransferSource:
             alone.
 
     Raises:
-        UserError: If one of the files is damaged or not one of ours.
+        UserError: If one of the files is damaged or not one of ours, or the import was killed before it had all.
     """
     folder = ImportedFolder(path if path.is_dir() else path.parent)
     if not path.is_dir() and path not in (folder.generator, folder.discriminator):
         return _of_generator(path)
+    folder.check_whole()
     wanted = () if path == folder.discriminator else (folder.unaveraged, folder.generator)
     files = [file for file in wanted if file.is_file()]
     generators = [read_generator(file) for file in files]

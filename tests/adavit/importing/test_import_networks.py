@@ -1,4 +1,8 @@
+import multiprocessing
+import os
+import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -8,10 +12,12 @@ from adavit.errors import UserError
 from adavit.evaluation.sources import config_of, open_source
 from adavit.importing import import_networks as importing
 from adavit.importing.import_networks import import_networks
+from adavit.importing.networks import Part
 from adavit.runs.discriminator_file import read_discriminator
 from adavit.runs.generator_file import read_generator
 from adavit.runs.imported_folder import ImportedFolder
 from adavit.runtime.console import LineConsole
+from adavit.training.start.transfer_source import read_source
 from tests.network_pickles import dumped, generator_state, networks, write_networks
 from tests.references.stylegan2 import generated
 
@@ -88,6 +94,38 @@ def test_nothing_half_written_stays(
     with pytest.raises(OSError, match="No space left"):
         import_networks(network_pickle, tmp_path / "there")
     assert not list((tmp_path / "there").iterdir())
+
+
+@pytest.mark.parametrize(("whole", "only"), [(0, None), (1, None), (1, "generator")])
+def test_what_a_kill_has_left_is_not_taken_for_an_import(
+    network_pickle: Path, tmp_path: Path, whole: int, only: Part | None
+) -> None:
+    folder, save = ImportedFolder(tmp_path / "faces"), importing.save_generator
+    left = [whole]
+
+    def save_some(*arguments: Any, **named: Any) -> None:
+        if not left[0]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left[0] -= 1
+        save(*arguments, **named)
+
+    def process() -> None:
+        torch.set_num_threads(1)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(importing, "save_generator", save_some)
+            import_networks(network_pickle, folder.path, only=only)
+
+    killed = multiprocessing.get_context("fork").Process(target=process)
+    killed.start()
+    killed.join(60)
+    assert killed.exitcode == -signal.SIGKILL
+    assert folder.unaveraged.is_file() == bool(whole)
+    assert not folder.generator.is_file()
+    for read in (read_source, read_generator):
+        with pytest.raises(UserError, match="import the file again"):
+            read(folder.path)
+    with pytest.raises(UserError, match="or remove the folder and import the file again"):
+        import_networks(network_pickle, folder.path)
 
 
 def test_names_that_are_no_text_are_written_as_escapes(tmp_path: Path) -> None:
