@@ -111,8 +111,10 @@ class AdaptiveProbability(MeasuredProbability):
         if defined and abs(r - self.target) > self.hold_band:
             step = math.copysign(images / (1000 * self.speed_kimg), r - self.target)
             self._p = min(max(self._p + step, 0.0), self.p_max)
-        at_cap = self._p >= self.p_max > 0
-        self._capped_images = self._capped_images + images if at_cap else 0
+        if defined:  # else nobody knows whether p would go on
+            wants_more = r - self.target > self.hold_band
+            at_cap = wants_more and self._p >= self.p_max > 0
+            self._capped_images = self._capped_images + images if at_cap else 0
         negative = self.heuristic != "rv" and defined and r < 0
         self._negative_images = self._negative_images + images if negative else 0
         self._undefined_images = 0 if defined else self._undefined_images + images
@@ -127,7 +129,7 @@ class AdaptiveProbability(MeasuredProbability):
                 "r_t is undefined for this loss: it counts the sign of D, but 0 is not the loss's decision "
                 "threshold. Use the heuristic 'relative', or 'rv' with a held-out part of the data."
             )
-        if self._capped_images >= long:
+        if self._capped_images >= long and math.isfinite(self.r):
             found["p at its cap"] = (
                 f"p has been at its cap of {self.p_max} for {self._capped_images / 1000:.0f} kimg and {name} is "
                 f"{self.r:.2f}: the augmentations cannot hold the overfitting back. Add data, raise gamma, or use "

@@ -216,7 +216,8 @@ class QuantileDraws:
 
     def normal(self, count: int) -> Tensor:
         """See `Draws.normal`."""
-        return self._full(inverse_erf(2 * self._quantile - 1), count)
+        # That is erfinv(2q - 1); 2q - 1 itself would round to -1 near 0.
+        return self._full(NormalDist().inv_cdf(self._quantile) / math.sqrt(2), count)
 
     def half_normal(self) -> Tensor:
         """See `Draws.half_normal`."""
@@ -242,4 +243,5 @@ def about_zero(uniform: Tensor, largest: float) -> Tensor:
 
 def inverse_erf(value: float) -> float:
     """The inverse error function of a number in (-1, 1)."""
-    return NormalDist().inv_cdf((value + 1) / 2) / math.sqrt(2)
+    # By the distance from the nearer end: (1 + value) / 2 rounds to 1 close to it.
+    return math.copysign(NormalDist().inv_cdf((1 - abs(value)) / 2), value) / math.sqrt(2)

@@ -243,6 +243,33 @@ def test_warning_at_the_cap_comes_after_a_while_and_goes_again() -> None:
     assert probability.alarms() == {}
 
 
+def test_at_the_cap_nothing_is_said_while_r_is_held() -> None:
+    train = torch.tensor([1.0] * 78 + [-1.0] * 22)  # r_t = .56
+    probability = AdaptiveProbability(initial=0.8, hold_band=0.1, warn_after_kimg=1.0)
+    feed(probability, 4000, 100, train=train)
+    assert (probability.p, probability.r_t) == (0.8, pytest.approx(0.56))
+    assert probability.alarms() == {}
+
+
+@pytest.mark.parametrize("images", [992, 1024])
+def test_at_the_cap_an_interval_without_r_neither_counts_nor_begins_anew(images: int) -> None:
+    probability = AdaptiveProbability(initial=0.8, warn_after_kimg=1.0)
+    feed(probability, images, 8)
+    assert ("p at its cap" in probability.alarms()) == (images > 1000)
+    for _ in range(12):
+        probability.update(train=POSITIVE, generated=NEGATIVE, images=8, made=torch.tensor(False))
+    assert list(probability.alarms()) == ["r undefined"]
+    feed(probability, 32, 8)
+    (warning,) = probability.alarms().values()
+    assert "for 1 kimg and r_t is 1.00" in warning
+
+
+def test_at_the_cap_nothing_is_said_of_an_r_that_was_never_measured() -> None:
+    probability = AdaptiveProbability(heuristic="rv", initial=0.8, warn_after_kimg=1.0)
+    feed(probability, 1600, 8)
+    assert list(probability.alarms()) == ["r_v undefined"]
+
+
 def test_warning_when_r_t_is_negative_for_long() -> None:
     probability = AdaptiveProbability(warn_after_kimg=1.0)
     feed(probability, 1024, 8, train=NEGATIVE)

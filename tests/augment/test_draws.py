@@ -103,6 +103,16 @@ def test_quantiles_are_those_of_the_published_convention() -> None:
     assert not second.any()
 
 
+@pytest.mark.parametrize("quantile", [5e-324, 1e-17, 2**-53, 0.25, 0.75, 1 - 1e-9, 1 - 2**-53])
+def test_numbers_are_exact_however_near_an_end_the_quantile_is(quantile: float) -> None:
+    draws = QuantileDraws(1, quantile, device=torch.device("cpu"))
+    exact = torch.tensor(quantile, dtype=torch.float64)
+    normal = (torch.special.ndtri(exact) / math.sqrt(2)).item()
+    assert draws.normal(1).item() == pytest.approx(normal, rel=1e-6)
+    half_normal = torch.erfinv(exact).item()
+    assert draws.half_normal().item() == pytest.approx(half_normal, rel=1e-6, abs=1e-15)
+
+
 def test_strengths_are_on_the_device_of_the_draws() -> None:
     there = torch.device("meta")
     random = RandomDraws(2, torch.ones((), device=there), device=there)

@@ -20,7 +20,8 @@ class BalancedConsistency(Regularizer):
     """bCR: (D(T(x)) - D(x))^2 on real or generated images.
 
     As in StyleGAN2-ADA's comparison (arXiv:2006.06676, section 4) x has been through the adaptive
-    augmentation already and T is a shift by whole pixels, up to 1/32 of the side. Its T leaks:
+    augmentation already and T is a shift by whole pixels, up to 1/32 of the width and height; where the
+    shorter of them is below 32 px, up to the fraction of both that one pixel is of it. Its T leaks:
     generated images may come out shifted.
 
     Args:
