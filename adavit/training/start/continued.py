@@ -1,5 +1,6 @@
 """The configuration of a run that goes on: its own, with what may differ given anew."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -113,10 +114,13 @@ def _check_slices(stored: Values, layers: Sequence[Mapping[str, Any]]) -> None:
     Raises:
         UserError: If so; it names those that do.
     """
-    known, images = flatten(stored), flatten(merge(*layers)).get("training.microbatch")
-    if not isinstance(images, int) or images < 1:
-        return  # what is no number is told of with all settings
-    for key in ("discriminator.minibatch_std_group", "features.minibatch_std_group"):
+    known, given = flatten(stored), str(flatten(merge(*layers)).get("training.microbatch"))
+    if not re.fullmatch(r"0*[1-9]\d{0,8}", given, re.ASCII):
+        return  # what is no such number is told of with all settings
+    images, keys = int(given), ["discriminator.minibatch_std_group"]
+    if known.get("features.network") is not None:
+        keys.append("features.minibatch_std_group")
+    for key in keys:
         group, batch = known.get(key) or 0, known["training.batch"]
         if group and images % group:
             fit = [str(n) for n in range(group, batch + 1, group) if batch % n == 0]

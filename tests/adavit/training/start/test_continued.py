@@ -68,23 +68,47 @@ def test_a_fixed_order_of_sums_takes_the_place_of_the_fastest_that_was_chosen(
     assert continued_config(run, [{"training": {"deterministic": False}}]).training.fast_reduce
 
 
+@pytest.fixture
+def of_slices(tiny: Tiny, tmp_path: Path) -> Callable[..., RunDirectory]:
+    """A run with a batch of 16 in slices of 8."""
+
+    def make(**discriminator: Any) -> RunDirectory:
+        run = RunDirectory(tmp_path / "run")
+        run.path.mkdir()
+        training = {"batch": 16, "microbatch": 8}
+        asked = tiny({"training": training, "discriminator": {"kind": "resnet", **discriminator}})
+        facts = RunFacts(Resolution(16, 16), training_images=48, device="cpu")
+        run.config.write_text(yaml.safe_dump(resolve(asked, facts).as_dict()))
+        return run
+
+    return make
+
+
+@pytest.mark.parametrize("kind", [int, str])
 def test_slices_that_its_groups_do_not_fit_are_told_of_with_those_that_they_do(
-    tiny: Tiny, tmp_path: Path
+    of_slices: Callable[..., RunDirectory], kind: type
 ) -> None:
-    run = RunDirectory(tmp_path / "run")
-    run.path.mkdir()
-    asked = tiny({"training": {"batch": 16, "microbatch": 8}, "discriminator": {"kind": "resnet"}})
-    facts = RunFacts(Resolution(16, 16), training_images=48, device="cpu")
-    run.config.write_text(yaml.safe_dump(resolve(asked, facts).as_dict()))
+    run = of_slices()
     with pytest.raises(UserError) as caught:
-        continued_config(run, [{"training": {"microbatch": 2}}])
+        continued_config(run, [{"training": {"microbatch": kind(2)}}])
     assert str(caught.value) == (
         "training.microbatch is 2, but this run compares 4 images with each other"
         " (discriminator.minibatch_std_group), and keeps that; expected a multiple of 4 that divides training.batch"
         " (16). Use 4 or 8 or 16."
     )
     for fits in (4, 8, 16):
-        assert continued_config(run, [{"training": {"microbatch": fits}}])
+        found = continued_config(run, [{"training": {"microbatch": kind(fits)}}])
+        assert found.training.microbatch == fits
+
+
+@pytest.mark.parametrize("given", [2, "2", None, "auto"])
+def test_slices_are_free_where_no_images_are_compared(
+    of_slices: Callable[..., RunDirectory], given: object
+) -> None:
+    run = of_slices(minibatch_std_group=0)
+    assert flatten(yaml.safe_load(run.config.read_text()))["features.minibatch_std_group"]
+    found = continued_config(run, [{"training": {"microbatch": given}}]).training.microbatch
+    assert found == {2: 2, "2": 2, None: None, "auto": 8}[given]
 
 
 WORDS: list[dict[str, dict[str, Any]]] = [
