@@ -25,6 +25,9 @@ _NAMES = (
     "pair_count",
 )
 
+LEAST_GAP = 1e-8
+"""What r_v divides by where training images have no higher logits than generated ones."""
+
 
 class OverfittingStatistics:
     """Running sums over the minibatches of one interval.
@@ -103,7 +106,7 @@ class OverfittingStatistics:
         mean_heldout = _ratio(total["heldout_sum"], total["heldout_count"])
         # max(nan, .) depends on the order of its arguments, hence the condition.
         gap = mean_train - mean_generated
-        gap = gap if math.isnan(gap) else max(gap, 1e-8)
+        gap = gap if math.isnan(gap) else max(gap, LEAST_GAP)
         return {
             "r_t": _ratio(total["train_sign_sum"], total["train_count"]),
             "r_v": (mean_train - mean_heldout) / gap,
@@ -124,7 +127,7 @@ class OverfittingStatistics:
     def r_v(self) -> float:
         """(E[D(x_train)] - E[D(x_val)]) / (E[D(x_train)] - E[D(G(z))]): 0 no, 1 complete overfitting.
 
-        The denominator is guarded: at least 1e-8. Not changed by a shift of all logits. nan without held-out
+        The denominator is guarded: at least `LEAST_GAP`. Not changed by a shift of all logits. nan without held-out
         logits.
         """
         return self.values()["r_v"]

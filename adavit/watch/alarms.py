@@ -36,6 +36,9 @@ OVERFITTING = 0.5
 STANDARD_ERRORS = 3.0
 """So many standard errors a figure must be off, lest few images look like a fault."""
 
+_MORE = "Leave --data out, or raise --images."
+_MORE_HELD_OUT = "A run with a larger --val-fraction holds out more."
+
 
 @dataclass(frozen=True)
 class Alarm:
@@ -145,17 +148,48 @@ def overfitting_alarm(
         judge: Whose they are.
         remedy: What can be done beside more data and stronger augmentation.
     """
-    gap = figures.heldout_gap_in_standard_errors
-    fewest = min(figures.count("training"), figures.count("heldout"))
-    if not (figures.r_v > OVERFITTING and gap > _reach_of_chance_in_means(fewest)):
+    place = _place_of_heldout(figures)
+    if not place or _may_be_chance(figures):
         return []
     return [
         Alarm(
             "overfitting",
-            f"{judge} knows its training images by heart: the mean logit of held-out images"
-            f" lies {figures.r_v:.0%} of the way down from training to generated ones, expected at"
-            f" most {OVERFITTING:.0%}. Add data, augment more, {remedy}.",
+            f"{judge} knows its training images by heart: the mean logit of held-out images {place}, expected at"
+            f" most {OVERFITTING:.0%} of the way. Add data, augment more, {remedy}.",
         )
+    ]
+
+
+def _place_of_heldout(figures: LogitFigures) -> str:
+    """Where the mean logit of held-out images lies, if past `OVERFITTING`; else empty."""
+    if not figures.values["r_v"] > OVERFITTING:
+        return ""
+    if figures.r_v < 1:
+        return f"lies {figures.r_v:.0%} of the way down from training to generated ones"
+    return "lies below that of training images and no higher than that of generated ones"
+
+
+def _may_be_chance(figures: LogitFigures) -> bool:
+    """Whether so few images may lie where held-out images do though all are alike to whoever judges them."""
+    fewest = min(figures.count("training"), figures.count("heldout"))
+    return not figures.heldout_gap_in_standard_errors > _reach_of_chance_in_means(fewest)
+
+
+def overfitting_not_judged(figures: LogitFigures, judge: str = "the discriminator") -> list[str]:
+    """Why `overfitting_alarm` is silent though held-out images lie where it would speak, and what to do.
+
+    Args:
+        figures: Logits of an inspection.
+        judge: Whose they are.
+    """
+    training, heldout = map(figures.count, ("training", "heldout"))
+    place = _place_of_heldout(figures)
+    if not place or not _may_be_chance(figures):
+        return []
+    return [
+        f"Whether {judge} knows its training images by heart cannot be told: the mean logit of held-out images {place},"
+        f" but {training:,} training and {heldout:,} held-out images are too few."
+        f" {_MORE if training <= heldout else _MORE_HELD_OUT}"
     ]
 
 
@@ -166,20 +200,19 @@ def not_judged(figures: LogitFigures) -> list[str]:
         figures: Logits of an inspection.
     """
     training, heldout, generated = map(figures.count, ("training", "heldout", "generated"))
-    more = "Leave --data out, or raise --images."
     found = []
     if not training or _reach_of_chance(training, generated) >= 1:
         found.append(
             f"Whether the discriminator is losing cannot be told from {training:,} training and"
-            f" {generated:,} generated images. {more}"
+            f" {generated:,} generated images. {_MORE}"
         )
     if min(training, heldout) < 2:
-        remedy = more if training < 2 else "A run with a larger --val-fraction holds out more."
         found.append(
             f"Whether training images are known by heart cannot be told from {training:,} training"
-            f" and {heldout:,} held-out images. {remedy}"
+            f" and {heldout:,} held-out images. {_MORE if training < 2 else _MORE_HELD_OUT}"
         )
-    return found
+        return found
+    return found + overfitting_not_judged(figures)
 
 
 WATCHED_IMAGES = 16

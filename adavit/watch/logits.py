@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from adavit.augment import OverfittingStatistics
+from adavit.augment.statistics import LEAST_GAP
 from adavit.features.heads import PatchHead
 from adavit.models import ResNetDiscriminator, ViTDiscriminator
 
@@ -117,8 +118,14 @@ class LogitFigures:
 
     @property
     def r_v(self) -> float:
-        """Gap between training and held-out logits over that between training and generated ones, or nan."""
-        return self.values["r_v"]
+        """Gap between training and held-out logits over that between training and generated ones.
+
+        nan without one of the three, and where training images lie no higher than generated ones: from there on the
+        figure tells of the guard that it is divided by (`adavit.augment.statistics.LEAST_GAP`).
+        """
+        values = self.values
+        gap = values["mean_train"] - values["mean_generated"]
+        return values["r_v"] if gap > LEAST_GAP else math.nan
 
     @property
     def real(self) -> str:
@@ -191,7 +198,7 @@ class LogitFigures:
                 record[kind]["share_above_0"] = float((exact > 0).double().mean())
             if kind != "generated":
                 record[kind]["auc"] = self.auc(kind)
-        values = {key: self.values[key] for key in ("r_v", "r_relative")}
+        values = {"r_v": self.r_v, "r_relative": self.values["r_relative"]}
         values["separation"] = self.separation
         if self.threshold_at_zero:
             values |= {"r_t": self.values["r_t"], "accuracy": self.accuracy}

@@ -14,7 +14,7 @@ from adavit.errors import UserError
 from adavit.features.background import on_random_background
 from adavit.features.critic import FeatureCritic
 from adavit.runtime.randomness import generator_for
-from adavit.watch.alarms import Alarm, overfitting_alarm
+from adavit.watch.alarms import Alarm, overfitting_alarm, overfitting_not_judged
 from adavit.watch.logits import LogitFigures, images_compared, windows
 
 REMEDY = "or look at fewer maps (features.maps) with narrower heads (features.width)"
@@ -62,6 +62,14 @@ class HeadFigures:
             Alarm(f"{alarm.name} of {head}", alarm.message)
             for head, figures in self.by_head.items()
             for alarm in overfitting_alarm(figures, f"the head on {head}", REMEDY)
+        ]
+
+    def not_judged(self) -> list[str]:
+        """Of which heads the images are too few to tell that."""
+        return [
+            line
+            for head, figures in self.by_head.items()
+            for line in overfitting_not_judged(figures, f"the head on {head}")
         ]
 
 

@@ -88,6 +88,7 @@ def inspect(inspection: OpenedInspection) -> dict[str, Any]:
     inspection.console.activity("looking at logits", 0, 2)
     logits, alarms_of_logits = _logits(run, inspected, device)
     record["logits"] = logits.as_record()
+    unknown = not_judged(logits)
     record["saliency"] = {}
     for kind, side in compared.items():
         norms, looks[kind] = _saliency(run, side, logits.by_kind[kind], device)
@@ -105,6 +106,7 @@ def inspect(inspection: OpenedInspection) -> dict[str, Any]:
             "heads": heads.as_record(),
         }
         alarms_of_logits += heads.alarms()
+        unknown += heads.not_judged()
         for kind, look in looks.items():
             looks[kind] = replace(look, places=heads.maps(kind, SHOWN))
 
@@ -130,7 +132,7 @@ def inspect(inspection: OpenedInspection) -> dict[str, Any]:
     pictures["images.png"] = draw_images(looks, f"{run.name}: where the discriminator looks")
     record["pictures"] = list(pictures)
     record["alarms"] = [alarm.message for alarm in alarms] + run.warnings
-    record["not_judged"] = not_judged(logits)
+    record["not_judged"] = unknown
     for name, content in pictures.items():
         write_bytes(inspection.folder / name, content)
     write_json(inspection.folder / INSPECTION, _plain(record))

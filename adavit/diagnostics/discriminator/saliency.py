@@ -36,5 +36,5 @@ def saliency_maps(gradients: Tensor) -> Tensor:
 
 
 def gradient_norms(gradients: Tensor) -> Tensor:
-    """Length of each image's gradient [B]; the mean of its square is R1."""
-    return gradients.flatten(1).norm(dim=1)
+    """Length of each image's gradient [B], float64, in which no square of float32 overflows; its mean square is R1."""
+    return gradients.flatten(1).double().norm(dim=1)

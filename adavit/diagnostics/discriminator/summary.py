@@ -36,7 +36,7 @@ def summarise_inspection(record: dict[str, Any]) -> str:
             rows.append([name, f"{side['images']:,}", f"{side['mean']:+.2f}", f"{side['std']:.2f}"])
             if has_threshold:
                 rows[-1].append(f"{side['share_above_0']:.0%}")
-            rows[-1] += ["" if saliency is None else f"{saliency['gradient_norm']['mean']:.3g}"]
+            rows[-1] += ["" if saliency is None else _shown(saliency["gradient_norm"]["mean"])]
     lines = [
         (
             f"Discriminator of {protocol['source']} at {protocol['images_seen'] / 1000:g} kimg, on"

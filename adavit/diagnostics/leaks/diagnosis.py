@@ -19,11 +19,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adavit.config.run import ResolvedConfig
 from adavit.diagnostics.diagnosed_images import DiagnosedImages, OpenedDiagnosis
 from adavit.diagnostics.leaks.calibration import DRAWS, Parts, calibrate, divide
 from adavit.diagnostics.leaks.operations import (
     Operation,
     check_on,
+    critic_p,
+    has_bcr,
     operations_by_name,
     operations_of_config,
     operations_of_preset,
@@ -73,7 +76,8 @@ def leaks(
         UserError: If there are no such operations, none where the run used none, or one does not work on the images.
     """
     diagnosed = diagnosis.images
-    wanted = _choose_operations(diagnosed, operations, augment)
+    config, highest = diagnosed.config, _highest_p(diagnosed)
+    wanted = _choose_operations(config, highest, operations, augment)
     check_on(wanted, diagnosed.fakes[:2])
     make_folder(diagnosis.folder)
     seed = diagnosed.protocol["seed"]
@@ -90,7 +94,8 @@ def leaks(
                 console=diagnosis.console,
             )
         )
-    warning = p_warning(diagnosed.highest_p)
+    # bCR shifts what the discriminator sees whatever p is.
+    warning = "" if config is not None and has_bcr(config) else p_warning(highest)
     record = {
         "protocol": {
             **diagnosed.protocol,
@@ -102,7 +107,7 @@ def leaks(
             "least_balanced_accuracy": LEAST_ACCURACY,
             "mirror": diagnosed.mirror,
         },
-        "highest_p": diagnosed.highest_p,
+        "highest_p": highest,
         "warning": warning,
         "caution": CAUTION,
         "operations": found,
@@ -195,11 +200,19 @@ def _as_record(rate: Rate) -> dict[str, float]:
     }
 
 
+def _highest_p(diagnosed: DiagnosedImages) -> float | None:
+    """The largest p of what the generator was judged by: a feature critic may have one of its own."""
+    highest, config = diagnosed.highest_p, diagnosed.config
+    return highest if highest is None or config is None else max(highest, critic_p(config))
+
+
 def _choose_operations(
-    diagnosed: DiagnosedImages, names: Sequence[str] | None, preset: str | None
+    config: ResolvedConfig | None,
+    highest: float | None,
+    names: Sequence[str] | None,
+    preset: str | None,
 ) -> list[Operation]:
-    config = diagnosed.config
-    p = diagnosed.highest_p or 1.0  # as strong as can be, where there was none or none is known
+    p = highest or 1.0  # as strong as can be, where there was none or none is known
     if names is not None:
         return operations_by_name(names, None if config is None else config.augment, p=p)
     if preset is not None:
@@ -209,7 +222,7 @@ def _choose_operations(
             "images do not say how they were augmented, expected the operations to look for. Give"
             " --operations, for example --operations rotate,brightness, or --augment bgc."
         )
-    used = operations_of_config(config.augment, p=p)
+    used = operations_of_config(config, p=p)
     if not used:
         raise UserError(
             "the run augmented nothing, so nothing can have leaked; expected operations to look for"

@@ -12,13 +12,18 @@ from adavit.augment.presets import DIFFAUG, preset_multipliers
 from adavit.augment.settings import MAGNITUDES, OPERATIONS
 from adavit.build.augmentation import extra_operation, single_operation
 from adavit.config.augment import AugmentConfig, ExtraOperation
+from adavit.config.run import ResolvedConfig
 from adavit.data import images_to_float, images_to_uint8
 from adavit.diagnostics.leaks.operation_names import check_operations, check_preset
 from adavit.errors import UserError, first_line
 from adavit.metrics import as_rgb
+from adavit.training.objectives.consistency import consistency_shift
 
 PIXELS_PER_CALL = 1 << 21
 """Of the images that go through a pipe or a probe at once, whose intermediate results take a dozen times as much."""
+
+BCR_SHIFT = "bcr xint"
+"""T of bCR, whose shift is not that of the pipe's xint."""
 
 REDRAWS = 16
 """Draws per image until an operation shows; a mirror shows in half of them, a quarter turn in 3 of 4."""
@@ -29,7 +34,7 @@ class Operation:
     """One operation with the strength that training draws for it.
 
     Attributes:
-        name: As in the configuration, e.g. "rotate"; "diffaug color" and so on for DiffAugment.
+        name: As in the configuration, e.g. "rotate"; "diffaug color" and so on for DiffAugment, "bcr xint" for bCR.
         pipe: Applies this operation alone, to every image.
     """
 
@@ -93,18 +98,37 @@ def check_on(operations: Sequence[Operation], images: Tensor) -> None:
             ) from None
 
 
-def operations_of_config(augment: AugmentConfig, *, p: float = 1.0) -> list[Operation]:
-    """The operations that a run uses, with the run's magnitudes.
+def critic_p(config: ResolvedConfig) -> float:
+    """The probability at which a feature critic augments what it sees; 0 where it sees what the discriminator does."""
+    features = config.features
+    return 0.0 if features.network is None else features.p or 0.0
+
+
+def has_bcr(config: ResolvedConfig) -> bool:
+    """Whether bCR shifts images, at whatever p."""
+    return bool(config.training.bcr_real or config.training.bcr_generated)
+
+
+def operations_of_config(config: ResolvedConfig, *, p: float = 1.0) -> list[Operation]:
+    """The operations that a run uses, with the run's magnitudes: of the pipe and of bCR.
 
     Args:
-        augment: The section `augment` of a run.
+        config: Of the run.
         p: The largest of the run, for operations that it makes stronger.
 
     Returns:
         One each; an empty list for a run that augments nothing.
     """
-    if augment.mode == "none" or (augment.mode == "fixed" and augment.p == 0):
-        return []
+    augment = config.augment
+    off = augment.mode == "none" or (augment.mode == "fixed" and augment.p == 0)
+    found = [] if off and not critic_p(config) else _of_pipe(augment, p)
+    if has_bcr(config):
+        shift = consistency_shift(min(config.data.resolution), torch.device("cpu"))
+        found.append(Operation(BCR_SHIFT, shift))
+    return found
+
+
+def _of_pipe(augment: AugmentConfig, p: float) -> list[Operation]:
     extra = [_of_kornia(each) for each in augment.extra if each.p]
     if augment.preset == DIFFAUG:
         return operations_of_preset(DIFFAUG) + extra

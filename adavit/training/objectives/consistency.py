@@ -22,7 +22,7 @@ class BalancedConsistency(Regularizer):
     As in StyleGAN2-ADA's comparison (arXiv:2006.06676, section 4) x has been through the adaptive
     augmentation already and T is a shift by whole pixels, up to 1/32 of the width and height; where the
     shorter of them is below 32 px, up to the fraction of both that one pixel is of it. Its T leaks:
-    generated images may come out shifted.
+    generated images may come out shifted, for which `adavit leaks` looks.
 
     Args:
         side: On which images.
@@ -37,15 +37,20 @@ class BalancedConsistency(Regularizer):
         """See `Regularizer`."""
         judged = batch.at(self.side)
         seen = judged.view.images.detach()
-        shift = _shift(min(seen.shape[2:]), seen.device)
+        shift = consistency_shift(min(seen.shape[2:]), seen.device)
         shifted = shift(seen, generator=batch.streams.of(self.name))
         logits = batch.discriminator.logits(replace(judged.view, images=shifted), batch.labels)
         return {self.name: (judged.logits - logits).square().mean()}
 
 
 @functools.lru_cache(maxsize=8)
-def _shift(shorter: int, device: torch.device) -> AugmentPipe:
-    """The shift of images of such a shorter side, kept: to bring a pipe to a device waits for it ten times."""
+def consistency_shift(shorter: int, device: torch.device) -> AugmentPipe:
+    """T of bCR, kept: to bring a pipe to a device waits for it ten times.
+
+    Args:
+        shorter: Shorter side of the images, px.
+        device: Where they are.
+    """
     # Rounded to whole pixels, less than one would shift nothing.
     return AugmentPipe(xint=1, xint_max=max(1 / 32, 1 / shorter)).to(device)
 

@@ -75,4 +75,4 @@ def _forget_what_is_kept() -> None:
     warps._filters.clear()
     filter_products._kept.cache_clear()
     resampling._kept_kernel.cache_clear()
-    consistency._shift.cache_clear()
+    consistency.consistency_shift.cache_clear()

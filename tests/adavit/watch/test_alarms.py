@@ -1,4 +1,5 @@
 import math
+import re
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from adavit.watch.alarms import (
     losing_alarm,
     not_judged,
     overfitting_alarm,
+    overfitting_not_judged,
     training_alarms,
 )
 from adavit.watch.figures import AttentionFigures, TokenFigures
@@ -149,6 +151,51 @@ def test_held_out_images_half_the_way_down_to_generated_ones_are_no_longer_known
     )
     assert figures.r_v == pytest.approx(r_v)
     assert len(overfitting_alarm(figures)) == alarms
+
+
+def drawn(**means: tuple[float, int]) -> LogitFigures:
+    """Normal logits of deviation 1, about each mean as many as told."""
+    stream = torch.Generator().manual_seed(0)
+    return LogitFigures(
+        {kind: mean + torch.randn(count, generator=stream) for kind, (mean, count) in means.items()}
+    )
+
+
+@pytest.mark.parametrize(("generated", "r_v"), [(0.2, None), (-0.5, 2.0), (-0.9, 1.1)])
+def test_no_share_above_the_whole_way_is_told_of_held_out_images(
+    generated: float, r_v: float | None
+) -> None:
+    figures = drawn(training=(0, 1000), heldout=(-1, 100), generated=(generated, 1000))
+    assert figures.as_record()["r_v"] == (r_v and pytest.approx(r_v, rel=0.2))
+    (alarm,) = overfitting_alarm(figures)
+    place = (
+        "the mean logit of held-out images lies below that of training images and no higher than"
+    )
+    assert f"{place} that of generated ones, expected at most 50% of the way." in alarm.message
+    assert re.findall(r"\d+%", alarm.message) == ["50%"]
+
+
+@pytest.mark.parametrize("heldout", [2, 3])
+def test_held_out_images_too_few_for_an_alarm_do_not_pass_for_sound(heldout: int) -> None:
+    figures = drawn(training=(5, 1000), generated=(-5, 1000))
+    figures.by_kind["heldout"] = torch.linspace(-6, -4, heldout)
+    assert overfitting_alarm(figures) == []
+    (line,) = not_judged(figures)
+    assert line.startswith(
+        "Whether the discriminator knows its training images by heart cannot be told: the mean"
+    )
+    assert f"but 1,000 training and {heldout} held-out images are too few." in line
+    assert line.endswith("A run with a larger --val-fraction holds out more.")
+    assert all(int(share) <= 100 for share in re.findall(r"(\d+)%", line))
+    (other,) = overfitting_not_judged(figures, "the head")
+    assert other.startswith("Whether the head knows its training images")
+
+
+def test_what_has_an_alarm_or_lies_near_training_images_is_judged() -> None:
+    for mean, alarms in ((5.0, 0), (2.0, 0), (-5.0, 1)):
+        figures = drawn(training=(5, 1000), heldout=(mean, 100), generated=(-5, 1000))
+        assert len(overfitting_alarm(figures)) == alarms
+        assert not_judged(figures) == []
 
 
 @pytest.mark.parametrize(

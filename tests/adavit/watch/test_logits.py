@@ -100,6 +100,13 @@ def test_figures_without_training_images_are_undefined_not_zero() -> None:
     assert (record["heldout"]["auc"], record["accuracy"]) == (1.0, 0.5)
 
 
+def test_r_v_is_undefined_where_training_images_lie_no_higher_than_generated_ones() -> None:
+    sides = {"heldout": torch.zeros(3), "generated": torch.ones(3)}
+    for training, expected in ((0.5, None), (1.0, None), (1.5, 3.0)):
+        figures = LogitFigures({"training": torch.full((3,), training), **sides})
+        assert figures.as_record()["r_v"] == expected
+
+
 def test_where_0_is_not_a_threshold_a_shift_changes_moments_alone() -> None:
     sides = {"training": torch.tensor([3.0, 1.0]), "generated": torch.tensor([-2.0, 2.0])}
     records = [

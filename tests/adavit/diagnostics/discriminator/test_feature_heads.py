@@ -90,6 +90,25 @@ def test_a_head_that_knows_its_training_images_by_heart_is_named() -> None:
     assert "features.maps" in alarm.message
 
 
+def test_a_head_whose_held_out_images_are_too_few_to_tell_is_named() -> None:
+    def places(mean: float, count: int) -> torch.Tensor:
+        return mean + torch.linspace(-0.1, 0.1, 4 * count).reshape(count, 2, 2)
+
+    figures = HeadFigures(
+        {
+            "training": {"fine": places(2.0, 50), "coarse": places(2.0, 50)},
+            "heldout": {"fine": places(1.9, 2), "coarse": places(0.2, 2)},
+            "generated": {"fine": places(0.0, 50), "coarse": places(0.0, 50)},
+        }
+    )
+    assert figures.alarms() == []
+    (line,) = figures.not_judged()
+    assert line.startswith(
+        "Whether the head on coarse knows its training images by heart cannot be told"
+    )
+    assert "lies 90% of the way down" in line
+
+
 def test_verdicts_of_heads_without_a_threshold_are_not_told_by_their_sign() -> None:
     images, critic = inspected(), make_critic()
     for threshold_at_zero in (True, False):

@@ -23,5 +23,10 @@ def test_saliency_of_a_linear_discriminator_is_its_weights() -> None:
     gradients = input_gradients(Linear(weights), images, None)
     torch.testing.assert_close(gradients, weights.expand(2, -1, -1, -1))
     torch.testing.assert_close(saliency_maps(gradients)[0], weights.abs().amax(0))
-    torch.testing.assert_close(gradient_norms(gradients), weights.norm().expand(2))
+    torch.testing.assert_close(gradient_norms(gradients), weights.double().norm().expand(2))
     assert not images.requires_grad
+
+
+def test_the_length_of_a_gradient_whose_square_overflows_is_told() -> None:
+    expected = torch.full((2,), 1e25 * 192**0.5, dtype=torch.float64)
+    torch.testing.assert_close(gradient_norms(torch.full((2, 3, 8, 8), 1e25)), expected)

@@ -51,6 +51,14 @@ def test_without_a_threshold_nothing_is_told_by_the_sign_of_a_logit() -> None:
     assert row.split() == ["training", "images", "4", "+1.00", "0.00"]
 
 
+def test_a_gradient_that_is_not_finite_is_left_open() -> None:
+    norms: dict[str, Any] = {"training": None, "generated": 0.25}
+    saliency = {kind: {"gradient_norm": {"mean": norm}} for kind, norm in norms.items()}
+    text = summarise_inspection(record_of(LogitFigures(SIDES)) | {"saliency": saliency})
+    rows = [line.split() for line in text.splitlines() if " images " in line]
+    assert [row[-1] for row in rows if row[0] in SIDES] == ["-", "0.25"]
+
+
 def test_heads_have_the_threshold_of_their_own_loss() -> None:
     record = record_of(LogitFigures(SIDES, threshold_at_zero=False))
     heads = {"features.1": LogitFigures(SIDES).as_record()}

@@ -12,6 +12,8 @@ import torch
 from PIL import Image
 
 from adavit.augment import AugmentPipe
+from adavit.config.auto import RunFacts, resolve
+from adavit.config.layers import build_config
 from adavit.data.small_set.images import draw_small_set
 from adavit.diagnostics.diagnosed_images import _highest_p, open_diagnosis
 from adavit.diagnostics.leaks import probe
@@ -24,6 +26,7 @@ from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generator_file import read_generator
 from adavit.runtime.console import SilentConsole
+from adavit.runtime.resolution import Resolution
 from tests.adavit.diagnostics.conftest import random_images, write_images
 from tests.adavit.diagnostics.leaks.real_images import half_dark
 
@@ -193,6 +196,43 @@ def test_a_run_without_augmentation_is_only_searched_when_asked(
     said = "p never passed 0 up to this generator, so what is found here are probably"
     assert record["warning"].startswith(said)
     assert f"Warning: {said}" in summarise_leaks(record)
+
+
+@pytest.mark.parametrize(
+    ("layer", "expected", "strength"),
+    [
+        ({"training": {"bcr_real": 10, "bcr_generated": 10}}, "bcr xint", None),
+        ({"features": {"network": "torchvision:resnet18", "p": 0.8}}, "diffusion", 0.8),
+    ],
+)
+def test_no_low_p_is_told_of_what_was_augmented_without_it(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    run_of: Callable[..., Path],
+    layer: dict[str, Any],
+    expected: str,
+    strength: float | None,
+) -> None:
+    seen: list[Operation] = []
+
+    def remember(operation: Operation, *_: object, **__: object) -> dict[str, str]:
+        seen.append(operation)
+        return {"operation": operation.name, "cannot_be_told": "it was not tried"}
+
+    monkeypatch.setattr("adavit.diagnostics.leaks.diagnosis.estimate_leak", remember)
+    data = write_images(tmp_path / "data", random_images(24))
+    base = {"augment": {"mode": "none", "preset": "diffusion"}, "data": {"resolution": 16}}
+    opened = open_diagnosis(str(run_of(data, tmp_path / "run", base)))
+    assert opened.images.highest_p == 0
+    facts = RunFacts(resolution=Resolution.of(16), training_images=24, device="cpu")
+    config = resolve(build_config([base, layer]), facts)
+    record = leaks(replace(opened, images=replace(opened.images, config=config)))
+    assert record["warning"] == ""
+    (operation,) = seen
+    assert operation.name == expected
+    if strength is not None:
+        assert isinstance(operation.pipe, AugmentPipe)
+        assert operation.pipe.diffusion.multipliers.tolist() == pytest.approx([strength])
 
 
 def test_the_largest_p_is_that_up_to_the_generator(tmp_path: Path) -> None:

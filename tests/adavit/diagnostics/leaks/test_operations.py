@@ -8,6 +8,7 @@ from adavit.augment import AugmentPipe
 from adavit.augment.settings import OPERATIONS
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
+from adavit.config.run import ResolvedConfig
 from adavit.data import images_to_float, images_to_uint8
 from adavit.diagnostics.leaks import operations
 from adavit.diagnostics.leaks.operations import (
@@ -25,6 +26,10 @@ FACTS = RunFacts(resolution=Resolution.of(16), training_images=100, device="cpu"
 
 def operation(name: str) -> Operation:
     return operations_by_name([name])[0]
+
+
+def resolved(**sections: Any) -> ResolvedConfig:
+    return resolve(build_config([sections]), FACTS)
 
 
 def stream(seed: int = 0) -> torch.Generator:
@@ -116,10 +121,8 @@ def test_an_operation_is_the_pipe_with_nothing_else() -> None:
 
 
 def test_the_operations_of_a_run_are_those_switched_on_with_its_magnitudes() -> None:
-    augment = build_config(
-        [{"augment": {"preset": "blit", **dict.fromkeys(OPERATIONS, 0.0)}}]
-    ).augment.model_copy(update={"cutout": 0.5, "xflip": 1.0, **_published(), "cutout_size": 0.25})
-    found = operations_of_config(augment)
+    switched = {**dict.fromkeys(OPERATIONS, 0.0), "cutout": 0.5, "xflip": 1.0}
+    found = operations_of_config(resolved(augment={**switched, "cutout_size": 0.25}))
     assert [each.name for each in found] == ["xflip", "cutout"]
     images = torch.full((50, 1, 32, 32), 255, dtype=torch.uint8)
     operated, _ = found[1].apply(images, stream())
@@ -127,20 +130,39 @@ def test_the_operations_of_a_run_are_those_switched_on_with_its_magnitudes() -> 
     assert int((operated != images).flatten(1).sum(1).max()) == 64
 
 
-def _published() -> dict[str, object]:
-    from adavit.augment.settings import MAGNITUDES
-
-    return dict(MAGNITUDES)
-
-
 @pytest.mark.parametrize("setting", [{"mode": "none"}, {"mode": "fixed", "p": 0}])
 def test_a_run_without_augmentation_has_no_operations(setting: dict[str, object]) -> None:
-    assert operations_of_config(build_config([{"augment": setting}]).augment) == []
+    seeing = {"network": "torchvision:resnet18"}
+    for features in ({}, seeing, {**seeing, "p": 0}):
+        assert operations_of_config(resolved(augment=setting, features=features)) == []
+
+
+@pytest.mark.parametrize(("side", "shift"), [(16, 1), (64, 2)])
+@pytest.mark.parametrize("weighted", ["bcr_real", "bcr_generated"])
+def test_the_shift_of_bcr_is_looked_for_at_any_p(weighted: str, side: int, shift: int) -> None:
+    sections: dict[str, Any] = {"training": {weighted: 10}, "data": {"resolution": side}}
+    (found,) = operations_of_config(resolved(augment={"mode": "none"}, **sections))
+    assert found.name == "bcr xint"
+    images = torch.arange(side, dtype=torch.uint8).expand(300, 1, side, side).clone()
+    operated, _ = found.apply(images, stream())
+    # Rows count up to the right, so the middle of one tells how far it was shifted.
+    moved = (operated.int() - images.int())[:, 0, side // 2, side // 2]
+    assert moved.abs().max() == shift
+    names = [each.name for each in operations_of_config(resolved(augment={}, **sections))]
+    assert names[-1] == "bcr xint"
+    assert "xint" in names  # of the pipe, which shifts further
+
+
+def test_what_only_a_feature_critic_sees_augmented_is_looked_for_too() -> None:
+    features = {"network": "torchvision:resnet18", "p": 0.8}
+    augment = {"mode": "none", "preset": "geom"}
+    found = operations_of_config(resolved(augment=augment, features=features))
+    assert [each.name for each in found] == ["scale", "rotate", "aniso", "xfrac"]
 
 
 def test_diffaug_has_its_three_policies() -> None:
-    augment = build_config([{"augment": {"preset": "diffaug", "mode": "fixed", "p": 1}}]).augment
-    found = operations_of_config(augment)
+    augment = {"preset": "diffaug", "mode": "fixed", "p": 1}
+    found = operations_of_config(resolved(augment=augment))
     assert [each.name for each in found] == [
         "diffaug color",
         "diffaug translation",
@@ -158,14 +180,12 @@ def test_diffaug_has_its_three_policies() -> None:
 def test_diffusion_is_as_strong_as_the_run_ever_showed_it(p: float) -> None:
     images = torch.full((2000, 1, 2, 2), 128, dtype=torch.uint8)
     images[:, :, :, 1] = 255
-    augment = resolve(
-        build_config([{"augment": {"preset": "diffusion", "diffusion": 0.5}}]), FACTS
-    ).augment
+    config = resolved(augment={"preset": "diffusion", "diffusion": 0.5})
     steps = 10 + round(990 * 0.5 * p)
     kept = torch.cumprod(1 - torch.linspace(1e-4, 2e-2, steps, dtype=torch.float64), 0)
     for found in (
-        operations_of_config(augment, p=p),
-        operations_by_name(["diffusion"], augment, p=p),
+        operations_of_config(config, p=p),
+        operations_by_name(["diffusion"], config.augment, p=p),
         operations_of_preset("diffusion", p=0.5 * p),
     ):
         operated, shown = found[0].apply(images, stream())
@@ -202,10 +222,7 @@ def test_global_randomness_is_left_alone() -> None:
 
 def test_operations_of_kornia_are_looked_for_too() -> None:
     extra = [{"operation": "RandomInvert", "p": 0.5}, {"operation": "RandomHue", "p": 0}]
-    augment = resolve(
-        build_config([{"augment": {"preset": "noise", "extra": extra}}]), FACTS
-    ).augment
-    found = operations_of_config(augment)
+    found = operations_of_config(resolved(augment={"preset": "noise", "extra": extra}))
     assert [each.name for each in found] == ["noise", "RandomInvert"]
     images = random_images(6)
     operated, shown = found[1].apply(images, stream())
@@ -215,7 +232,7 @@ def test_operations_of_kornia_are_looked_for_too() -> None:
 
 def test_an_operation_of_kornia_may_be_named_with_the_keywords_of_the_run() -> None:
     extra = [{"operation": "RandomBrightness", "brightness": [1.5, 1.5]}]
-    augment = resolve(build_config([{"augment": {"extra": extra}}]), FACTS).augment
+    augment = resolved(augment={"extra": extra}).augment
     images = random_images(6)
     for section, changes in ((augment, True), (None, False)):  # its own default changes nothing
         (found,) = operations_by_name(["RandomBrightness"], section)

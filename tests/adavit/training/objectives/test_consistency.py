@@ -12,7 +12,7 @@ from adavit.training.objectives.consistency import (
     LatentConsistency,
     LatentDiversity,
     _drawn_nearby,
-    _shift,
+    consistency_shift,
 )
 from adavit.training.objectives.regularizer import Regularizer
 from adavit.training.passes.generated import StyleMixing
@@ -59,6 +59,7 @@ def test_what_is_played_back_is_drawn_in_the_precision_of_the_device_of_its_late
 
 def test_the_shift_is_made_once_for_a_width() -> None:
     device = torch.device("cpu")
-    assert _shift(8, device) is _shift(8, device)
+    assert consistency_shift(8, device) is consistency_shift(8, device)
     # One pixel at the least, 1/32 of the side from 32 px on.
-    assert [_shift(width, device).blitting.xint_max * width for width in (8, 32, 256)] == [1, 1, 8]
+    shifts = [consistency_shift(width, device).blitting.xint_max * width for width in (8, 32, 256)]
+    assert shifts == [1, 1, 8]
