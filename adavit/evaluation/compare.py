@@ -26,7 +26,7 @@ from adavit.metrics.kinship import (
     networks_of,
     short_network,
 )
-from adavit.metrics.names import HIGHER_IS_BETTER, metric_of
+from adavit.metrics.names import HIGHER_IS_BETTER, WITHOUT_REAL_IMAGES, metric_of
 from adavit.runs.outdated import BEST, LAST
 from adavit.runtime.paths import takes_paths
 from adavit.runtime.wording import with_middle_left_out
@@ -202,11 +202,15 @@ def _column(sources: Sequence[str], letter: str, group: Sequence[ComparedFigure]
     values = {figure.source: figure.value for figure in group}
     flattered = {figure.source for figure in group if flattered_by(figure.protocol)}
     first = group[0]
+    metric, protocol = metric_of(first.name), first.protocol
+    if metric in WITHOUT_REAL_IMAGES:
+        # Those of the other figures may be different ones.
+        protocol = {**protocol, "n_real": None}
     return ComparedColumn(
         name=first.name,
         letter=letter,
-        protocol=describe(first.protocol) + f", {LAST} generator" * (_generator(group) == LAST),
-        higher_is_better=metric_of(first.name) in HIGHER_IS_BETTER,
+        protocol=describe(protocol) + f", {LAST} generator" * (_generator(group) == LAST),
+        higher_is_better=metric in HIGHER_IS_BETTER,
         values=tuple(values.get(source) for source in sources),
         flattered=tuple(source in flattered for source in sources),
     )

@@ -54,8 +54,9 @@ def evaluate(
         fakes: Generated images; None takes as many as the run did, or all of a folder's.
         which: "best" or "last" generator of a run; None is the best.
         truncation: Factor on the distance of w from its average; None and 1 are none.
-        seed: Start of the random stream; None takes the run's, which repeats the run's own figure. Of a
-            folder it draws the `fakes` images, of each sub-folder its share; None is 0 then.
+        seed: Start of the random stream; None takes the run's, which repeats the run's own figure with the `extractor`
+            and the `inception_weights` that it was given. Of a folder it draws the `fakes` images, of each sub-folder
+            its share; None is 0 then.
         data_root: Where downloaded sets are kept.
         reading: What of an `adavit.data.Reading` is asked for in folders and zips on both sides; the rest of it is,
             for `data`, as the run read its own, and otherwise by default.

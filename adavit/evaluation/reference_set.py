@@ -111,9 +111,8 @@ class ReferenceChoice:
     def _for_generator(self, subject: GeneratorSource) -> ReferenceSet:
         config, stored = subject.config, subject.stored
         if self._reading and self._data is None:
-            flag = f"--{next(iter(self._reading)).replace('_', '-')}"
             raise UserError(
-                f"{flag} is given, but the images of {subject.name!r} are read as in its training. Leave it"
+                f"{self._first_flag} is given, but the images of {subject.name!r} are read as in its training. Leave it"
                 " out, or name other images with --data."
             )
         source = self._data or self._default(subject)
@@ -189,6 +188,11 @@ class ReferenceChoice:
     def _open(self, source: str, size: LoadArguments) -> ReferenceSet:
         opened = open_source(source, "--data")
         if isinstance(opened, GeneratorSource):
+            if self._reading and isinstance(self._subject, GeneratorSource):
+                raise UserError(
+                    f"{self._first_flag} is given, but of {self._subject.name!r} and --data {source!r} no files are"
+                    " read: generators draw both. Leave it out, or name images with --data."
+                )
             return self._generated(opened, size)
         images = load_reference(
             source,
@@ -198,6 +202,11 @@ class ReferenceChoice:
         )
         resize = resize_of(images.resolution, size["reading"].fit)
         return ReferenceSet(images, images.source, split_name(images), resize)
+
+    @property
+    def _first_flag(self) -> str:
+        """Of those that say how files are read."""
+        return f"--{next(iter(self._reading)).replace('_', '-')}"
 
     def _generated(self, opened: GeneratorSource, size: LoadArguments) -> ReferenceSet:
         generator = opened.stored.generator

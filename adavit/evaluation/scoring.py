@@ -124,7 +124,8 @@ def build_evaluator(
         metrics: Names in `adavit.metrics.measures.MEASURES`; those of `RECOGNITION` come with an extractor
             that recognises things, in images of a shape at which it does.
         extractor: From `choose_network`.
-        trained_on: The images of the run and their split, for the scores of real images.
+        trained_on: The images of the run and their split, for the scores of real images: of those held out, and where
+            these images are the reference also of those trained on.
         split: Which part of its set the reference is; None finds it out.
         data_resize: How files were brought to their size; None where none were.
 
@@ -134,10 +135,11 @@ def build_evaluator(
     heldout: GivesImages | None = None
     training: GivesImages | None = None
     if trained_on is not None:
-        pixels, parts = trained_on[0].images, trained_on[1]
+        images, parts = trained_on
+        pixels, own = images.images, images.fingerprint == reference.fingerprint
         if len(parts.heldout):
             heldout = partial(pixels.__getitem__, parts.heldout)
-        if len(parts.train) + len(parts.heldout) < len(pixels):
+        if own and len(parts.train) + len(parts.heldout) < len(pixels):
             training = partial(pixels.__getitem__, parts.train)
     shape = reference.images.shape[1:]
     recognises = isinstance(extractor, RecognisingExtractor) and extractor.knows(*shape)

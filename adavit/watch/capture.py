@@ -26,8 +26,8 @@ class SeenAttention:
         logits: What softmax is given [B, L, heads, R, K]; L is the number of rows or columns of patches that are
             walked separately, 1 for attention between all. -inf where a token must not look.
         weights: What it makes of them, of the same shape; rows sum to 1.
-        read: How many leading queries the discriminator's logit depends on: after the last attention only
-            what is read out matters.
+        read: How many leading queries of each line the discriminator's logit depends on: all, but of the last
+            attention only what is read out, which registers are not.
     """
 
     name: str
@@ -82,19 +82,19 @@ def observe(discriminator: ViTDiscriminator, images: Tensor, *observers: Observe
 def _hooks(discriminator: ViTDiscriminator, observers: tuple[Observer, ...]) -> Iterator[None]:
     encoder = discriminator.encoder
     layout, handles = encoder.layout, list[RemovableHandle]()
-    all_read = layout.class_tokens + layout.patches
 
-    def on_attention(name: str, direction: str, lines: int, read: int) -> Any:
+    def on_attention(name: str, direction: str, lines: int, read: int | None) -> Any:
         def hook(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
             logits, weights = (part.unflatten(0, (-1, lines)) for part in (inputs[0], output))
+            asked = logits.shape[-2] if read is None else read
             for observer in observers:
-                observer.attention(SeenAttention(name, direction, logits, weights, read))
+                observer.attention(SeenAttention(name, direction, logits, weights, asked))
 
         return hook
 
     def on_tokens(name: str, read: bool) -> Any:
         def hook(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
-            patches = output[:, layout.class_tokens : all_read]
+            patches = output[:, layout.class_tokens : layout.class_tokens + layout.patches]
             for observer in observers:
                 observer.tokens(Tokens(name, patches, read))
 
@@ -105,11 +105,12 @@ def _hooks(discriminator: ViTDiscriminator, observers: tuple[Observer, ...]) -> 
         last = len(encoder.blocks)
         for number, block in enumerate(encoder.blocks, start=1):
             class_token_only = number == last and not discriminator.readout.patches
-            read = 1 if class_token_only else all_read
             for part, name, direction, lines in attentions_of(block, number, layout):
-                # Of the two halves of axial attention the second reads all that the first makes.
-                asked = all_read if direction == "rows" else read
-                hook = on_attention(name, direction, lines, asked)
+                read = None  # all: what an attention makes of any token, the next one looks at
+                if number == last and direction != "rows":  # after rows come columns
+                    in_line = 0 if class_token_only else layout.patches // lines
+                    read = layout.class_tokens + in_line
+                hook = on_attention(name, direction, lines, read)
                 handles.append(part.softmax.register_forward_hook(hook))
             handles.append(
                 block.register_forward_hook(on_tokens(f"block {number}", not class_token_only))

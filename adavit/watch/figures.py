@@ -214,8 +214,8 @@ class EncoderFigures:
 def measure_encoder(discriminator: ViTDiscriminator, images: Tensor) -> EncoderFigures:
     """Measures an encoder's attention and tokens over images.
 
-    In the last block the queries of a discriminator that reads the class token alone are computed for the
-    distances, but count for neither entropy nor largest logit: no logit depends on them.
+    In the last attention the queries of registers, and of patches where the class token alone is read, are computed
+    for the distances, but count for neither entropy nor largest logit: no logit depends on them.
 
     Args:
         discriminator: In float32, on the device of the images.

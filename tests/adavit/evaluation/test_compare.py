@@ -143,6 +143,24 @@ def test_images_stand_beside_the_generators_of_either_kind() -> None:
     assert [c.values for c in together.columns] == [(5.0, 8.0, None), (None, None, 8.0)]
 
 
+def test_a_column_names_no_real_images_that_its_figures_do_not_compare_with() -> None:
+    sides = {"flowers": 100, "cars": 9000}
+    files = [
+        write(
+            f"{name}.json",
+            record(5.0, n_fake=50, reference=name, n_real=count, split="train") | {"is": 2.0},
+        )
+        for name, count in sides.items()
+    ]
+    found = compare(files)
+    shown = {(c.name, c.protocol): c.values for c in found.columns}
+    assert shown == {
+        ("fid", "50 vs 100 of flowers, train"): (5.0, None),
+        ("fid", "50 vs 9000 of cars, train"): (None, 5.0),
+        ("is", "50 fakes"): (2.0, 2.0),
+    }
+
+
 def test_conditional_and_unconditional_figures_have_columns_of_their_own() -> None:
     a = write("a.json", record(5.0, labels=None))
     b = write("b.json", record(4.0, labels="training images"))

@@ -170,6 +170,11 @@ def test_files_are_read_as_asked_on_both_sides(run: Path, tmp_path: Path) -> Non
     assert (record["protocol"]["n_fake"], record["protocol"]["n_real"]) == (2, 2)
     with pytest.raises(UserError, match="--scale-16bit is given, but the images of"):
         evaluate(str(run), reading={"scale_16bit": "set"}, metrics=["kid"], extractor="random")
+    drawn = {**options, "data": str(run), "reading": {"frames": "all"}}
+    with pytest.raises(UserError, match=r"--frames is given, but .* no files are read"):
+        evaluate(str(run), **drawn)
+    record = evaluate(str(tmp_path / "a"), **drawn)  # those that are compared with what it draws
+    assert record["protocol"]["n_fake"] == 8
 
 
 def test_data_that_are_gone_are_asked_for(run: Path, pictures: Path) -> None:

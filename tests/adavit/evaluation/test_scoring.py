@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -269,3 +270,16 @@ def test_real_images_are_scored_as_far_as_the_split_of_the_run_allows(
     evaluator = evaluator_of(reals, trained_on=(image_set(reals), split))
     protocol = evaluator.evaluate_images(drawn_images(20, seed=2, side=16))["protocol"]
     assert (protocol["n_heldout"], protocol["n_training"]) == (n_heldout, n_training)
+
+
+def test_images_trained_on_are_scored_against_no_images_that_they_are_no_part_of() -> None:
+    reals, others = (drawn_images(40, seed=seed, side=16) for seed in (1, 3))
+    split = Split(train=np.arange(10, 20), heldout=np.arange(10))
+    trained_on = (replace(image_set(reals), fingerprint="a" * 64), split)
+    evaluator = evaluator_of(others, trained_on=trained_on)
+    record = evaluator.evaluate_images(drawn_images(20, seed=2, side=16))
+    protocol = record["protocol"]
+    assert (protocol["n_heldout"], protocol["n_floor_reference"]) == (10, 40)
+    assert "fd_random_floor" in record
+    assert protocol["n_training"] is None
+    assert "fd_random_training" not in record

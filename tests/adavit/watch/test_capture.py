@@ -55,7 +55,10 @@ def test_every_attention_and_every_state_is_seen(attention: str, readout: str) -
     expected = network.encoder(images(), twice_differentiable=True)[:, -16:]
     torch.testing.assert_close(read, expected)
     assert [seen.read for seen in notes.states] == [True, True, readout != "cls"]
-    assert notes.attentions[-1].read == (1 if readout == "cls" else 16 + ("cls" in readout))
+    line = 4 if attention == "axial" else 16
+    assert notes.attentions[-1].read == (1 if readout == "cls" else line + ("cls" in readout))
+    for seen in notes.attentions[:-1]:  # registers too: later attention looks at them
+        assert seen.read == seen.logits.shape[-2] == line + ("cls" in readout) + 2
     torch.testing.assert_close(network(images()), before, rtol=0, atol=0)  # hooks are gone
 
 

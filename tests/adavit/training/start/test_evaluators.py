@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 import adavit
 from adavit.config.run import RunConfig
@@ -63,6 +64,23 @@ def test_without_such_a_network_all_is_as_it_was_asked_for(tiny: Tiny) -> None:
     workload = with_evaluators(load_workload(tiny(INCEPTION), told), told)
     assert [each.names for each in workload.evaluators] == [("fid", "kid")]
     assert not any("flattered" in line for line in told.lines)
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_images_trained_on_are_scored_against_their_own_data_alone(
+    tiny: Tiny, tmp_path: Path, elsewhere: bool
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    for index in range(5):
+        Image.new("RGB", (16, 16), (50 * index, 0, 0)).save(other / f"{index}.png")
+    metrics = {"reference": str(other)} if elsewhere else {}
+    config = tiny({"data": {"subset": 10}, "metrics": metrics})
+    workload = with_evaluators(load_workload(config, SilentConsole()), SilentConsole())
+    (evaluator,) = workload.evaluators
+    protocol = evaluator.evaluate_images(workload.image_set.images)["protocol"]
+    assert protocol["n_training"] == (None if elsewhere else 10)
+    assert protocol["n_floor_reference"] is not None
 
 
 def test_a_run_on_drawings_says_how_many_kinds_are_recognised(tiny: Tiny, tmp_path: Path) -> None:
