@@ -13,7 +13,7 @@ from adavit.runs.directory import RunDirectory
 from adavit.runs.generator_file import StoredGenerator
 from adavit.runs.reading import mapping, read_json, text
 from adavit.runs.records import figures, is_record, parts, read_evaluations
-from adavit.runs.shared_names import HERE, PATH_SETTINGS
+from adavit.runs.shared_names import HERE, PATH_SETTINGS, TRUNK
 
 
 @dataclass(frozen=True)
@@ -181,6 +181,4 @@ def _copies(run: RunDirectory, digest: str, data_fingerprint: str) -> dict[str, 
 def _public(network: str) -> str:
     """A network by name and digest; of a trunk of `adavit pretrain` the name is that of a folder of images."""
     name, _, digest = network.partition(" ")
-    return (
-        f"adavit:pretrained {digest}" if name.startswith("adavit:") else f"{name} {digest}".strip()
-    )
+    return f"{TRUNK}pretrained {digest}" if name.startswith(TRUNK) else f"{name} {digest}".strip()

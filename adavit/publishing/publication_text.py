@@ -12,9 +12,9 @@ def summarise_publication(made: Publication) -> str:
     head = f"{'Sent' if sent else 'Would be sent'} to {HUB}{made.repository}:"
     rows = [[f"  {file.name}", size(len(file.content)), str(file.path)] for file in made.files]
     lines = [head, *aligned(rows, right=(1,))]
-    if made.data_named:
+    if made.names:  # all of them: what is not told here might be what nobody is to know
         lines.append(
-            f"The generator file names the images that it was trained on: {made.data_named}."
+            f"The generator file names data, files and folders that it was made with: {', '.join(made.names)}."
         )
     if sent:
         lines.append(f"It is at {made.url}.")

@@ -22,8 +22,8 @@ from adavit.runs.hub import (
     repository_of,
     without_chatter,
 )
-from adavit.runs.reading import mapping, read_json, text
-from adavit.runs.shared_names import HERE
+from adavit.runs.reading import json_object, read_json, weights_metadata
+from adavit.runs.shared_names import names_shared
 from adavit.runtime.paths import quoted, takes_paths
 from adavit.runtime.wording import listed
 
@@ -51,14 +51,14 @@ class Publication:
         repository: USER/NAME.
         files: All that goes there.
         card: The folder of the card.
-        data_named: The name of the images that the generator file holds; "" if it holds none of a file.
+        names: What the generator file names of your files and folders: data, networks, runs.
         url: Of the repository; None where nothing was sent.
     """
 
     repository: str
     files: tuple[SentFile, ...]
     card: Path
-    data_named: str
+    names: tuple[str, ...]
     url: str | None
 
 
@@ -106,13 +106,13 @@ def publish(
         write_card(stored, folder, license=None)
     files = _files(stored, folder, repository)
     url = _send(repository, files, private=private) if yes else None
-    named = text(mapping(stored.config.get("data")).get("source"))
-    is_file = named.startswith(HERE) or Path(named).is_absolute()
-    return Publication(repository, files, folder, Path(named).name if is_file else "", url)
+    generator = files[-1].content  # what is sent, and not what `stored` was read from
+    names = names_shared(json_object(weights_metadata(generator).get("config", "")))
+    return Publication(repository, files, folder, names, url)
 
 
 def _files(stored: StoredGenerator, folder: Path, repository: str) -> tuple[SentFile, ...]:
-    """All that is sent.
+    """All that is sent, the generator last.
 
     Raises:
         UserError: If the card is not whole, or of another generator.

@@ -253,8 +253,8 @@ class RunDirectory:
         return self.path / f"generator-{_kimg(images, decimals=decimals)}.safetensors"
 
     def kept_generators(self) -> dict[float, Path]:
-        """Those there are, by thousands of real images seen."""
-        return {float(kimg): path for path, kimg in _named(self.path, _KEPT)}
+        """Those there are, by thousands of real images seen, the fewest first."""
+        return _by_kimg(self.path, _KEPT)
 
     def is_generator(self, path: Path) -> bool:
         """Whether a path is that of a generator of this run, whether or not it is there."""
@@ -262,8 +262,8 @@ class RunDirectory:
         return path in fixed or (path.parent == self.path and bool(_KEPT.fullmatch(path.name)))
 
     def sample_grids(self) -> dict[float, Path]:
-        """The sample grids there are, by thousands of real images seen."""
-        return {float(kimg): path for path, kimg in _named(self.samples, _GRID)}
+        """The sample grids there are, by thousands of real images seen, the fewest first."""
+        return _by_kimg(self.samples, _GRID)
 
     @contextlib.contextmanager
     def claimed(self) -> Iterator[None]:
@@ -316,6 +316,11 @@ def _named(folder: Path, name: re.Pattern[str]) -> list[tuple[Path, str]]:
     """Paths in a folder whose names match, sorted, each with the group of its name; none where there is no folder."""
     paths = sorted(folder.iterdir()) if folder.is_dir() else []
     return [(path, match[1]) for path in paths if (match := name.fullmatch(path.name))]
+
+
+def _by_kimg(folder: Path, name: re.Pattern[str]) -> dict[float, Path]:
+    """The same by the number in their names, in its order: in that of names 000200.512 comes before 000200."""
+    return dict(sorted((float(kimg), path) for path, kimg in _named(folder, name)))
 
 
 def _kimg(images: int, *, decimals: bool) -> str:

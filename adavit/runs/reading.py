@@ -1,11 +1,12 @@
 """Tolerant readers of text, JSON and YAML: damaged, foreign and hostile files give what is sound in them, no error."""
 
+import io
 import json
 import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import yaml
 
@@ -68,19 +69,29 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def read_weights_metadata(path: Path) -> dict[str, str]:
-    """What a safetensors file says about itself, without its tensors; empty if there is none.
-
-    The format begins with the length of a JSON object in eight bytes, the lowest first.
-    """
+    """What a safetensors file says about itself, without its tensors; empty if there is none."""
     try:
         if not path.is_file():
             return {}
         with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header = file.read(length) if length <= MAXIMUM_BYTES else b""
-        stored = mapping(json_object(header.decode("utf-8")).get("__metadata__"))
-    except (OSError, UnicodeDecodeError):
+            return _metadata(file)
+    except OSError:
         return {}
+
+
+def weights_metadata(content: bytes) -> dict[str, str]:
+    """The same of the bytes of such a file."""
+    return _metadata(io.BytesIO(content))
+
+
+def _metadata(file: BinaryIO) -> dict[str, str]:
+    """What is said at the beginning of a file: the length of a JSON object in eight bytes, the lowest first, and it."""
+    length = int.from_bytes(file.read(8), "little")
+    try:
+        header = (file.read(length) if length <= MAXIMUM_BYTES else b"").decode("utf-8")
+    except UnicodeDecodeError:
+        return {}
+    stored = mapping(json_object(header).get("__metadata__"))
     return {key: value for key, value in stored.items() if isinstance(value, str)}
 
 

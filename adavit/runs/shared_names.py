@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from adavit.runs.directory import RunDirectory
-from adavit.runs.reading import mapping, read_yaml
+from adavit.runs.reading import mapping, networks_seen, read_yaml, text
 
 PATH_SETTINGS = {
     "data": ("source", "data_root"),
@@ -19,6 +19,9 @@ PATH_SETTINGS = {
 
 HERE = "./"
 """Before a name that stands for a path: it is looked for here, and never taken for the name of a known set."""
+
+TRUNK = "adavit:"
+"""Before the name of the images that a trunk of `adavit pretrain` has learnt, in `features.seen`."""
 
 _QUOTED = re.compile(r"""(['"])((?:/|\\\\|[A-Za-z]:[\\/])[^'"]*[\\/][^'"]*)\1""")
 _BARE = re.compile(
@@ -69,6 +72,26 @@ def local_config(config: Mapping[str, Any], file: Path) -> dict[str, Any]:
     return known
 
 
+def names_shared(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the settings in a file that is handed on name of its maker's files and folders.
+
+    Args:
+        config: As `shared_config` made them.
+
+    Returns:
+        Each name once; a trunk of `adavit pretrain` is named after the images that it has learnt.
+    """
+    names = []
+    for section, keys in PATH_SETTINGS.items():
+        values = mapping(config.get(section))
+        for value in (text(values.get(key)) for key in keys):
+            # A run's folder is stored as it was given, and is a path whatever it looks like.
+            names.append(value if section == "run" else _name_shared(value))
+    trunks = [seen.partition(" ")[0] for seen in networks_seen(config)]
+    names += [name.removeprefix(TRUNK) for name in trunks if name.startswith(TRUNK)]
+    return tuple(dict.fromkeys(name.removeprefix(HERE) for name in names if name))
+
+
 def without_folders(value: Any) -> Any:
     """The same, with only the last part of every absolute path in its texts.
 
@@ -100,6 +123,14 @@ def _shared_path(text: str) -> str:
     if is_absolute(text):
         return HERE + _name(text)
     return _ENDING.sub(_ending, text)
+
+
+def _name_shared(value: str) -> str:
+    """The name that stands for a path in a setting; "" where there is none."""
+    if value.startswith(HERE):
+        return value
+    library, _, network = value.partition(":")  # LIBRARY:NAME:FILE, or vgg16:FILE
+    return network if library == "vgg16" else network.partition(":")[2]
 
 
 def _ending(match: re.Match[str]) -> str:

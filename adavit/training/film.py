@@ -26,7 +26,7 @@ def draw_film(directory: RunDirectory) -> None:
     Raises:
         OSError: If it cannot be written.
     """
-    grids = sorted(directory.sample_grids().items())
+    grids = list(directory.sample_grids().items())
     shown = [grids[position] for position in evenly_spread(len(grids), MOST_FRAMES)]
     frames = list(_frames(shown))
     if len(frames) > 1:

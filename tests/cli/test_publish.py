@@ -15,7 +15,7 @@ def test_publish_lists_first_and_sends_with_yes(
         listed = adavit("publish", "g.safetensors", "--to", "hub:me/cats")
         assert listed.code == 0, listed.err
         assert hub.asked == []
-        assert "trained on: cats.zip." in listed.out
+        assert "made with: cats.zip." in listed.out
         assert listed.out.splitlines()[-1].startswith("Nothing was sent.")
         sent = adavit("publish", "g.safetensors", "--to", "hub:me/cats", "--yes")
         assert sent.code == 0, sent.err

@@ -12,7 +12,7 @@ from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.data import ImageSet, Split, load_images, split_images
 from adavit.errors import UserError
 from adavit.runs.reading import mapping, text
-from adavit.runs.shared_names import HERE
+from adavit.runs.shared_names import HERE, TRUNK
 from adavit.runs.trunk_file import StoredTrunk
 from adavit.runtime.wording import counted
 from adavit.training.start.workload import Workload, image_arguments
@@ -53,7 +53,7 @@ class LearntImages:
             section: {key: settings[section][key] for key in keys if key in settings[section]}
             for section, keys in DRAWN_BY.items()
         }
-        return cls(f"adavit:{name} {fingerprint}", fingerprint, read_as, drawn_by)
+        return cls(f"{TRUNK}{name} {fingerprint}", fingerprint, read_as, drawn_by)
 
     def are_those_of(
         self, config: RunConfig | ResolvedConfig, images: ImageSet, device: torch.device

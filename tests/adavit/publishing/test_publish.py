@@ -9,9 +9,10 @@ import pytest
 import adavit
 from adavit.errors import UserError
 from adavit.publishing.card import write_card
+from adavit.publishing.publication_text import summarise_publication
 from adavit.publishing.publish import publish
 from adavit.runs.directory import RunDirectory
-from adavit.runs.generator_file import StoredGenerator
+from adavit.runs.generator_file import StoredGenerator, read_generator
 from tests.adavit.publishing.conftest import WriteGenerator
 from tests.hub_stub import HubStub, hub_for_tests
 
@@ -32,8 +33,42 @@ def test_nothing_is_sent_before_yes(run: RunDirectory, hub: HubStub) -> None:
     assert {file.name: file.path for file in made.files}[
         "generator.safetensors"
     ] == run.last_generator
-    assert made.data_named == "secret_photos.zip"
+    assert made.names == ("secret_photos.zip", "w.pth", "secret")
     assert (run.path / "card" / "README.md").is_file()
+
+
+def test_all_names_that_the_bytes_sent_hold_are_listed(
+    write_generator: WriteGenerator, tmp_path: Path
+) -> None:
+    file = write_generator(
+        config={
+            "data": {"source": "cifar10"},
+            "features": {"seen": [f"adavit:secret_photos {'34' * 32}", "timm:vit_small 12"]},
+            "metrics": {"reference": "/home/ann/secret_test"},
+            "training": {"transfer": "/home/ann/runs/00003-secret_cats-resnet-bgc"},
+        }
+    )
+    made = publish(str(file), "hub:me/small")
+    (sent,) = [sent.content for sent in made.files if sent.name == "generator.safetensors"]
+    told = summarise_publication(made)
+    for name in ("secret_photos", "secret_test", "secret_cats"):
+        assert name.encode() in sent
+        assert name in told
+    assert "vit_small" not in told
+
+
+def test_names_are_those_of_a_file_that_was_replaced_by_one_of_the_same_weights(
+    run: RunDirectory, write_generator: WriteGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adavit.card(str(run.path))
+
+    def read_and_replace(source: Path, *, which: str | None) -> StoredGenerator:
+        stored = read_generator(source, which=which)
+        write_generator(run.last_generator, config={"data": {"source": "/home/ann/secret_set"}})
+        return stored
+
+    monkeypatch.setattr("adavit.publishing.publish.read_generator", read_and_replace)
+    assert publish(str(run.path), "hub:me/small").names == ("secret_set",)
 
 
 def test_generator_and_card_are_sent_and_come_back(run: RunDirectory, hub: HubStub) -> None:

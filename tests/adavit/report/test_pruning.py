@@ -82,6 +82,16 @@ def test_of_generators_the_first_past_each_multiple_stays(
     assert kimg_left(spared) == left
 
 
+def test_the_first_past_a_multiple_is_that_of_fewest_images_not_of_the_first_name(
+    run: Path,
+) -> None:
+    for kimg in ("000200", "000200.512"):  # kept every:200, then every:0.5
+        (run / f"generator-{kimg}.safetensors").touch()
+    (spared,) = find_spared([run], Kept(best=True, last=True, every_kimg=200))
+    assert kimg_left(spared) == [200, 420]
+    assert "generator-000200.512.safetensors" in names(spared)
+
+
 def test_without_last_it_cannot_go_on_and_says_so(run: Path) -> None:
     (spared,) = find_spared([run], Kept(best=True, last=False, every_kimg=None))
     assert names(spared) == set(OWN) - {"generator-best.safetensors"}

@@ -23,6 +23,7 @@ from adavit.runs.reading import (
     read_yaml,
     resolution_of,
     text,
+    weights_metadata,
 )
 
 
@@ -77,6 +78,7 @@ def test_files_without_an_end_are_not_read(tmp_path: Path) -> None:
 def test_a_file_of_weights_tells_of_itself_without_its_tensors(tmp_path: Path) -> None:
     save_file({"w": np.zeros((3, 5))}, tmp_path / "a", {"images": "8", "ä": "ö"})
     assert read_weights_metadata(tmp_path / "a") == {"images": "8", "ä": "ö"}
+    assert weights_metadata((tmp_path / "a").read_bytes()) == {"images": "8", "ä": "ö"}
     save_file({"w": np.zeros(3)}, tmp_path / "a")
     assert read_weights_metadata(tmp_path / "a") == {}
     whole = (tmp_path / "a").read_bytes()

@@ -15,6 +15,7 @@ from adavit.runs.generator_file import read_generator
 from adavit.runs.shared_names import (
     PATH_SETTINGS,
     is_absolute,
+    names_shared,
     shared_config,
     without_folders,
 )
@@ -98,6 +99,23 @@ def test_a_shared_configuration_names_what_it_had_the_paths_of() -> None:
         "run": {"out": None},
     }
     assert json.dumps(config) == before
+
+
+def test_names_that_stand_for_paths_are_told_from_those_that_are_known() -> None:
+    config = {
+        "data": {"source": "/home/ann/photos", "data_root": "/home/ann/sets"},
+        "metrics": {"reference": "cifar10:test", "extractor": "vgg16:/home/ann/v.pth"},
+        "features": {
+            "network": r"torchvision:resnet50:C:\Users\ann\w.pth",
+            "seen": ["adavit:cats 01", "torchvision:resnet50 23", "adavit:photos 45"],
+        },
+        "training": {"transfer": "hub:me/x", "distill_network": "timm:vit_small"},
+        "run": {"out": "runs/mine"},
+    }
+    expected = ("photos", "v.pth", "w.pth", "runs/mine", "cats")
+    assert names_shared(shared_config(config)) == expected
+    for nothing in ({}, {"data": None, "features": {"seen": 3}, "run": {"out": None}}):
+        assert names_shared(nothing) == ()
 
 
 def test_what_a_run_hands_on_holds_no_path_and_serves_here_and_elsewhere(
