@@ -18,7 +18,8 @@ from adavit.projection.pictures import WayFilm, side_by_side
 from adavit.projection.search import FoundStyles
 from adavit.projection.targets import Targets
 from adavit.projection.tuning import tuned_generator
-from adavit.runs.generator_file import StoredGenerator, save_tuned
+from adavit.runs.generator_file import TUNED_TO, StoredGenerator, save_tuned
+from adavit.runs.reading import read_weights_metadata
 from adavit.runs.weights_file import UNUSABLE, read_weights
 from adavit.runtime.console import Console
 from adavit.runtime.drawn_images import drawn_png
@@ -111,8 +112,7 @@ class ProjectionWriter:
             if self._tuning_steps:  # of an earlier call, and not of these styles
                 for name in (TUNED, COMPARED):
                     (folder / name).unlink(missing_ok=True)
-            # Tuned by an earlier call, and to others than these.
-            stale.append((folder / TUNED).is_file() and not _has_styles(folder / LATENT, w))
+            stale.append((folder / TUNED).is_file() and not _is_tuned_to(folder / TUNED, w))
             said = {"target": targets.names[number], TARGET_DIGEST: _digest(targets.images[number])}
             write_bytes(folder / LATENT, styles_content(w, self._stored, said))
             write_bytes(folder / FILM, film.gif(index))
@@ -124,7 +124,13 @@ class ProjectionWriter:
             if self._tuning_steps:
                 network, tuned = self._tune(w[None], target)
                 tuned_from = styles_digest(self._stored.generator)
-                save_tuned(folder / TUNED, network, stored=self._stored, tuned_from=tuned_from)
+                save_tuned(
+                    folder / TUNED,
+                    network,
+                    stored=self._stored,
+                    tuned_from=tuned_from,
+                    tuned_to=tensors_digest({"w": w}),
+                )
                 image = pictures[f"tuned {tuned:.3f}"] = _draw(network, w[None])
                 _write_image(folder, image, network)
             seen = as_rgb(torch.stack([image, target])).float()
@@ -159,13 +165,9 @@ class ProjectionWriter:
         )
 
 
-def _has_styles(path: Path, w: Tensor) -> bool:
-    """Whether a file holds just these styles."""
-    try:
-        known = read_weights(path)[0].get("w")
-    except UNUSABLE:
-        return False
-    return known is not None and torch.equal(known, w.cpu())
+def _is_tuned_to(path: Path, w: Tensor) -> bool:
+    """Whether the generator in a file, of this call or an earlier one, was tuned to just these styles."""
+    return read_weights_metadata(path).get(TUNED_TO) == tensors_digest({"w": w})
 
 
 def refuse_over_others(folder: Path, targets: Targets) -> None:

@@ -135,11 +135,12 @@ def export(
     check_writable(out)
     form.check()
     stored = read_generator(source, which=which)
-    weights, sizes = plain_generator.read(str(stored.path))
+    # Not of the file once more, which a run that goes on may have replaced.
+    weights = plain_generator.with_taps(stored.generator.state_dict())
     files: list[ExportedFile] = []
     contents: dict[Path, bytes] = {}
     for part in (WHOLE, MAPPING, SYNTHESIS) if parts else (WHOLE,):
-        network = ExportedNetwork(part, weights, sizes, half=half).eval()
+        network = ExportedNetwork(part, weights, stored.arguments, half=half).eval()
         path = out.with_name(f"{out.stem}{part.ending}{out.suffix}")
         contents[path] = form.encode(network, _example(network, stored), _note(stored, part))
         files.append(_checked(path, contents[path], network, stored, form))

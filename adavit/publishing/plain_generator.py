@@ -20,8 +20,12 @@ def read(path: str) -> tuple[Weights, Sizes]:
     """The tensors of a file by name, with the filter of all resampling, and the sizes of its network."""
     with safe_open(path, "pt") as file:
         weights = {name: file.get_tensor(name) for name in file.keys()}
-        weights["synthesis.taps"] = torch.tensor([0.25, 0.75, 0.75, 0.25])
-        return weights, json.loads(file.metadata()["generator"])
+        return with_taps(weights), json.loads(file.metadata()["generator"])
+
+
+def with_taps(weights: Weights) -> Weights:
+    """The tensors of a generator by name, with the filter of all resampling."""
+    return {**weights, "synthesis.taps": torch.tensor([0.25, 0.75, 0.75, 0.25])}
 
 
 def draw(

@@ -22,6 +22,9 @@ from adavit.runtime.paths import takes_paths
 IMAGE_CHANNELS = (1, 3, 4)
 """Of the images that a generator of ours draws: grey, rgb, rgba."""
 
+TUNED_TO = "tuned_to"
+"""Entry of a generator that was tuned: the digest of the styles that it was to draw an image at."""
+
 MOST_STRETCHED = 100.0
 """Images of which one side is so many times too long are resized by no more."""
 
@@ -108,7 +111,7 @@ def save_generator(
 
 
 def save_tuned(
-    path: Path, generator: Generator, *, stored: StoredGenerator, tuned_from: str
+    path: Path, generator: Generator, *, stored: StoredGenerator, tuned_from: str, tuned_to: str
 ) -> None:
     """Writes a generator that was trained further by itself, with what is said of the one it was made of.
 
@@ -117,6 +120,7 @@ def save_tuned(
         generator: Of the same arguments. Its `discriminator_saw` is written as `features.seen`.
         stored: What it was made of. What was measured of that one does not count.
         tuned_from: As in `StoredGenerator`, of `stored`.
+        tuned_to: Digest of the styles that it draws the image of.
     """
     config = Metadata(stored.entries).object("config")
     features = {**mapping(config.get("features")), "seen": generator.discriminator_saw}
@@ -125,6 +129,7 @@ def save_tuned(
         "config": json.dumps({**config, "features": features}),
         "metric": json.dumps({}),
         "tuned_from": tuned_from,
+        TUNED_TO: tuned_to,
     }
     write_weights(path, generator, said)
 

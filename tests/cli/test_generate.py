@@ -77,7 +77,7 @@ def test_a_run_and_the_folders_it_draws_by_default_score_alike(
     for name, parameter in stored.generator.named_parameters():
         if name.endswith("noise.strength"):
             parameter.fill_(1.0)
-    save_tuned(file, stored.generator, stored=stored, tuned_from="")
+    save_tuned(file, stored.generator, stored=stored, tuned_from="", tuned_to="")
     Path(
         "real"
     ).mkdir()  # what the generator draws, so that it lacks nothing but what the folder lacks

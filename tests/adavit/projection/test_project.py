@@ -108,6 +108,8 @@ def test_a_generator_tuned_to_other_styles_is_told_where_it_stays(
     expected = f"In {out} generator-tuned.safetensors of an earlier call stays in 0, 1: it was tuned to other"
     (note,) = notes(0, seed=1)
     assert note.startswith(expected)
+    assert notes(0, seed=1) == [note]  # for as long as it stays
+    assert notes(0) == []
     assert (out / "0" / "generator-tuned.safetensors").is_file()
 
 

@@ -188,6 +188,7 @@ def test_a_card_says_that_a_generator_was_tuned_to_an_image(
         adavit.load_generator(file),
         stored=read_generator(file),
         tuned_from="ab" * 32,
+        tuned_to="cd" * 32,
     )
     for name, source, tuned in (
         ("a", file, None),

@@ -9,6 +9,7 @@ import adavit
 from adavit.errors import RunError, UserError
 from adavit.publishing.export import export
 from adavit.publishing.formats import FORMATS, OPSET, Run
+from adavit.runs.generator_file import StoredGenerator, read_generator
 from tests.adavit.publishing.conftest import WriteGenerator
 
 onnx = pytest.importorskip("onnx")
@@ -57,6 +58,29 @@ def test_onnxruntime_draws_what_torch_draws(
     assert not any(node.metadata_props for node in model.graph.node)
     first_axes = [each.type.tensor_type.shape.dim[0].dim_param for each in model.graph.input[:2]]
     assert first_axes == ["batch", "batch"]
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_a_file_that_a_run_replaces_meanwhile_is_exported_as_it_was_read(
+    write_generator: WriteGenerator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, half: bool
+) -> None:
+    file, out = write_generator(), tmp_path / "a.pt"
+    before = adavit.load_generator(file)
+
+    def read_and_replace(source: Path, *, which: str | None) -> StoredGenerator:
+        stored = read_generator(source, which=which)
+        write_generator(file, seed=1, images=9999)
+        return stored
+
+    monkeypatch.setattr("adavit.publishing.export.read_generator", read_and_replace)
+    export(str(file), out, to="torchscript", half=half)
+    run = FORMATS["torchscript"].open(out.read_bytes())
+    assert run is not None
+    latents = torch.randn(2, before.latent_dim)
+    drawn, expected = run([latents, torch.tensor(1.0)]), before(latents)
+    allowed = 0.1 * float(expected.abs().max()) if half else 1e-4
+    torch.testing.assert_close(drawn, expected, rtol=0, atol=allowed)
+    assert b'"images_seen": "1234"' in out.read_bytes()
 
 
 @pytest.mark.slow
