@@ -73,7 +73,7 @@ def card_folder(stored: StoredGenerator) -> Path:
 
 def write_card(stored: StoredGenerator, folder: Path, *, license: str | None) -> list[Path]:
     """As `card`, of a generator that was read."""
-    _keep_others(folder)
+    found = _keep_others(folder)
     if license is None:  # of a card that is written anew
         license = text(read_json(folder / FACTS).get("license")) or None
     facts = card_facts(stored)
@@ -84,32 +84,52 @@ def write_card(stored: StoredGenerator, folder: Path, *, license: str | None) ->
     digests = {
         DIGESTS[name]: hashlib.sha256(content).hexdigest() for name, content in shown.items()
     }
+    # By the facts it is known at any moment that the others are ours. Until all are there they name no weights, so
+    # that nothing is published of two cards.
+    begun = {
+        "license": license,
+        **{entry: sorted({digest, found.get(entry, digest)}) for entry, digest in digests.items()},
+    }
+    done = _for_programs(facts, license) | digests
     make_folder(folder)
-    # By the last of them is known what the others are.
-    contents = shown | {FACTS: json_content(_for_programs(facts, license) | digests)}
-    write_together({folder / name: content for name, content in contents.items()})
-    return [folder / name for name in contents]
+    contents = [(FACTS, json_content(begun)), *shown.items(), (FACTS, json_content(done))]
+    write_together((folder / name, content) for name, content in contents)
+    return [folder / name for name in (*shown, FACTS)]
 
 
-def _keep_others(folder: Path) -> None:
-    """Refuses to write over files that somebody else has written, and over a page or picture that was changed."""
+def _keep_others(folder: Path) -> dict[str, str]:
+    """Refuses to write over files that somebody else has written, and over a page or picture that was changed.
+
+    Returns:
+        Digests of the page and the picture that are there, by their entries of `FACTS`.
+    """
     written = read_json(folder / FACTS)
     there = [folder / name for name in (CARD, SAMPLES, FACTS) if (folder / name).exists()]
+    found = {
+        entry: file_digest(folder / name)
+        for name, entry in DIGESTS.items()
+        if folder / name in there
+    }
     changed = [
         folder / name
-        for name, digest in DIGESTS.items()
-        if (folder / name) in there and file_digest(folder / name) != written.get(digest)
+        for name, entry in DIGESTS.items()
+        if entry in found and found[entry] not in _known(written.get(entry))
     ]
     if DIGESTS[CARD] not in written and there:
         file, what = there[0], "was not written by adavit card"
     elif changed:
         file, what = changed[0], "was changed since it was written"
     else:
-        return
+        return found
     raise UserError(
         f"{str(file)!r} {what}, expected no file of that name there, or one as adavit card has written it. Move it to"
         " another place, or name another folder with --out of adavit card."
     )
+
+
+def _known(digests: object) -> list[object]:
+    """The digest of a file, or of a card that was not written to its end those that it may have."""
+    return digests if isinstance(digests, list) else [digests]
 
 
 def _samples(stored: StoredGenerator) -> Image.Image:

@@ -144,7 +144,7 @@ def export(
         path = out.with_name(f"{out.stem}{part.ending}{out.suffix}")
         contents[path] = form.encode(network, _example(network, stored), _note(stored, part))
         files.append(_checked(path, contents[path], network, stored, form))
-    write_together(contents)
+    write_together(contents.items())
     return Export(tuple(files), form.made_by, form.runtime, half)
 
 

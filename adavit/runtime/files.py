@@ -8,7 +8,7 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -92,18 +92,18 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
         finish(path)
 
 
-def write_together(contents: Mapping[Path, bytes]) -> None:
+def write_together(contents: Iterable[tuple[Path, bytes]]) -> None:
     """Replaces files as a whole once all of them are complete, in their order.
 
     Args:
-        contents: By file.
+        contents: Files with what each is to hold; one that comes twice has the first until its second turn.
 
     Raises:
         OSError: If one cannot be written; all old contents survive, but where a name could not be given.
     """
     with contextlib.ExitStack() as stack:
         finished = []
-        for path, content in contents.items():
+        for path, content in contents:
             file, finish = stack.enter_context(unfinished_file(path.parent, f".{path.name}."))
             file.write(content)
             file.flush()

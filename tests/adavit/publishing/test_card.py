@@ -149,6 +149,47 @@ def test_a_card_that_could_not_be_written_can_be_written_again(
     adavit.card(file, folder, license="mit")
 
 
+@pytest.mark.parametrize("renamed", [0, 1, 2, 3])
+@pytest.mark.parametrize("before", [False, True])
+def test_a_card_that_was_cut_off_between_its_files_is_still_ours(
+    write_generator: WriteGenerator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    before: bool,
+    renamed: int,
+) -> None:
+    folder = tmp_path / "card"
+    if before:
+        adavit.card(write_generator(seed=1), folder)
+    file, rename, places = write_generator(), files.put_in_place, []
+
+    def killed(source: Path, place: Path) -> None:
+        if len(places) == renamed:
+            raise KeyboardInterrupt
+        places.append(place.name)
+        rename(source, place)
+
+    for license in ("mit", "apache-2.0"):  # cut off twice, and with other contents
+        places.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(files, "put_in_place", killed)
+            with pytest.raises(KeyboardInterrupt):
+                adavit.card(file, folder, license=license)
+    page = folder / "README.md"
+    if page.exists():
+        content = page.read_bytes()
+        page.write_bytes(content + b"Thanks to my cat.")
+        with pytest.raises(UserError, match=r"README\.md' was changed since it was written"):
+            adavit.card(file, folder)
+        page.write_bytes(content)
+    if renamed:  # half a card is not published as that of weights
+        assert "weights_digest" not in json.loads((folder / "adavit.json").read_text())
+    written = [path.read_bytes() for path in adavit.card(file, folder, license="mit")]
+    assert written == [
+        path.read_bytes() for path in adavit.card(file, tmp_path / "other", license="mit")
+    ]
+
+
 def test_a_card_that_is_written_anew_keeps_its_licence(
     write_generator: WriteGenerator, tmp_path: Path
 ) -> None:

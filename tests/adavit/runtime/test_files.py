@@ -242,7 +242,7 @@ def test_files_that_are_written_together_are_all_new_or_all_old(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = [tmp_path / name for name in "ab"]
-    write_together(dict.fromkeys(paths, b"before"))
+    write_together([(path, b"before") for path in paths])
     make = files.unfinished_file
 
     def full(folder: Path, prefix: str) -> Any:
@@ -253,8 +253,33 @@ def test_files_that_are_written_together_are_all_new_or_all_old(
     with monkeypatch.context() as patch:
         patch.setattr(files, "unfinished_file", full)
         with pytest.raises(OSError, match="No space"):
-            write_together(dict.fromkeys(paths, b"after"))
+            write_together([(path, b"after") for path in paths])
     assert [path.read_bytes() for path in paths] == [b"before"] * 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
-    write_together(dict.fromkeys(paths, b"after"))
+    write_together([(path, b"after") for path in paths])
     assert [path.read_bytes() for path in paths] == [b"after"] * 2
+
+
+def test_a_file_that_comes_twice_tells_of_what_is_under_way_until_its_second_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note, other = tmp_path / "note", tmp_path / "other"
+    contents = [(note, b"begun"), (other, b"new"), (note, b"done")]
+    write, renamed = files.put_in_place, []
+
+    def killed(source: Path, place: Path) -> None:
+        renamed.append(place)
+        if len(renamed) == 3:
+            raise KeyboardInterrupt
+        write(source, place)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "put_in_place", killed)
+        with pytest.raises(KeyboardInterrupt):
+            write_together(contents)
+    assert (note.read_bytes(), other.read_bytes()) == (b"begun", b"new")
+    write_together(contents)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        "note": b"done",
+        "other": b"new",
+    }
