@@ -64,11 +64,11 @@ function ranges(numbers) {
   return parts.map(([a, b]) => (a === b ? `${a}` : `${a}-${b}`)).join(",");
 }
 
+// Of a recipe alone: the controls may have been moved on meanwhile.
 function inWords(asked) {
   const words = [`Seed ${asked.get("seed")}`];
-  const select = by("class");
-  if (asked.has("class")) words.push(select.options[select.selectedIndex].text);
-  if (asked.has("other")) words.push(`layers ${ranges(ticked())} of seed ${asked.get("other")}`);
+  if (asked.has("class")) words.push(by("class").querySelector(`[value="${asked.get("class")}"]`).text);
+  if (asked.has("other")) words.push(`layers ${ranges(asked.get("layers").split(","))} of seed ${asked.get("other")}`);
   if (Number(asked.get("truncation")) !== 1) words.push(`truncation ${asked.get("truncation")}`);
   for (const part of asked.has("amounts") ? asked.get("amounts").split(",") : []) {
     const [number, amount] = part.split(":");
@@ -78,10 +78,17 @@ function inWords(asked) {
 }
 
 // Puts a drawn image in the place of the one before.
-async function show(image, reply) {
+function show(image, blob) {
   const before = image.src;
-  image.src = URL.createObjectURL(await reply.blob());
+  image.src = URL.createObjectURL(blob);
   if (before) URL.revokeObjectURL(before);
+}
+
+// Takes away a drawn image that is not of what it stands beside any more.
+function clear(image) {
+  if (image.src) URL.revokeObjectURL(image.src);
+  image.removeAttribute("src");
+  delete image.dataset.recipe;
 }
 
 function nameOfFile(asked) {
@@ -102,7 +109,7 @@ function draw() {
   mark();
   if (asked === null) { forget("picture"); return; }
   ask("picture", `picture?${asked}`, async (reply) => {
-    await show(by("picture"), reply);
+    show(by("picture"), await reply.blob());
     by("picture").alt = by("caption").textContent = inWords(asked);
     by("picture").dataset.recipe = asked;
     by("download-png").href = by("picture").src;
@@ -126,15 +133,17 @@ function drawWall() {
   by("shown").textContent = `${first} to ${first + BigInt(TILES - 1)}`;
   [...by("tiles").children].forEach((tile, index) => {
     const seed = first + BigInt(index), asked = shared({ seed }), image = tile.querySelector("img");
+    if (tile.dataset.seed !== `${seed}`) clear(image);
     tile.dataset.seed = seed;
     tile.setAttribute("aria-label", `Seed ${seed}`);
     tile.querySelector("b").textContent = seed;
     tile.dataset.wanted = asked;
     if (image.dataset.recipe === `${asked}`) { forget(`tile ${index}`); return; }
     ask(`tile ${index}`, `picture?${asked}`, async (reply) => {
+      const blob = await reply.blob();
       if (tile.dataset.wanted !== `${asked}`) return;  // the wall was turned on, or back, meanwhile
+      show(image, blob);
       image.dataset.recipe = asked;
-      await show(image, reply);
     });
   });
   mark();

@@ -23,6 +23,10 @@ TOKEN = "a-token_of-tests"
 IDLE = """return document.querySelectorAll('.tile img[src]').length === 24
           && document.getElementById('status').textContent === ''"""
 RECIPE = "return document.getElementById('picture').dataset.recipe"
+DRAWN = """return [...document.querySelectorAll('.tile')].filter((tile) => tile.querySelector('img[src]'))
+           .map((tile) => [tile.dataset.seed,
+                           new URLSearchParams(tile.querySelector('img').dataset.recipe).get('seed')])"""
+"""Of each tile with an image the seed that it names, and the one that was drawn."""
 
 
 class Busy(Site):
@@ -150,12 +154,67 @@ def test_the_wall_turned_there_and_back_shows_the_seeds_that_it_names(
         chromium.execute_script(f"{later}.click(); {earlier}.click()")
         time.sleep(4 * SLOW_S)  # what was asked for first has come meanwhile
         wait(chromium, IDLE)
-    shown = chromium.execute_script(
-        "return [...document.querySelectorAll('.tile')].map((tile) => [tile.dataset.seed,"
-        " new URLSearchParams(tile.querySelector('img').dataset.recipe).get('seed')])"
-    )
+    shown = chromium.execute_script(DRAWN)
     assert len(shown) == 24
     assert all(seed == drawn for seed, drawn in shown)
+
+
+def test_a_tile_never_names_a_seed_beside_the_image_of_another(
+    chromium: Any, drawer: RecipeDrawer
+) -> None:
+    status = "return document.getElementById('status').textContent.split('.')[0]"
+    with DrawingTurns() as turns, serving(Slow(drawer, turns, TOKEN)) as server:
+        chromium.get(f"http://127.0.0.1:{server.port}/{TOKEN}/")
+        wait(chromium, IDLE)
+        turn = "document.getElementById('later').click();"
+        shown = chromium.execute_script(turn + DRAWN)
+        assert all(seed == drawn for seed, drawn in shown)
+        wait(chromium, IDLE)
+        # The first reply is cut short, and nothing else comes.
+        cut = """const real = window.fetch;
+                 window.fetch = async (...given) => {
+                   const reply = await real(...given);
+                   window.fetch = () => Promise.reject();
+                   window.restore = () => { window.fetch = real; };
+                   reply.blob = () => Promise.reject(new Error('cut short'));
+                   return reply;
+                 };"""
+        chromium.execute_script(cut + turn)
+        wait(chromium, status, "No answer: adavit studio has ended")
+        assert chromium.execute_script(DRAWN) == []
+        chromium.execute_script(
+            "window.restore(); document.getElementById('truncation')"
+            ".dispatchEvent(new Event('change', { bubbles: true }))"
+        )
+        wait(chromium, "return document.querySelectorAll('.tile img[src]').length", 24)
+        assert all(seed == drawn for seed, drawn in chromium.execute_script(DRAWN))
+
+
+def test_a_picture_is_told_by_what_it_was_made_of_and_not_by_what_is_chosen_now(
+    chromium: Any, drawer: RecipeDrawer
+) -> None:
+    with DrawingTurns() as turns, serving(Slow(drawer, turns, TOKEN)) as server:
+        chromium.get(f"http://127.0.0.1:{server.port}/{TOKEN}/")
+        wait(chromium, IDLE)
+        chromium.execute_script(
+            """const by = (id) => document.getElementById(id), picture = by('picture');
+               const choose = () => by('controls').dispatchEvent(new Event('input'));
+               window.told = [];
+               new MutationObserver(() => told.push(picture.alt))
+                 .observe(picture, { attributes: true, attributeFilter: ['data-recipe'] });
+               by('class').value = '0';
+               by('other').value = '3';
+               choose();
+               by('class').value = '2';
+               by('layers').querySelector("[value='1']").checked = false;
+               choose();"""
+        )
+        wait(chromium, "return window.told.length", 2)
+        assert chromium.execute_script("return window.told") == [
+            "Seed 0, cat, layers 0-2 of seed 3",
+            "Seed 0, cow, layers 0,2 of seed 3",
+        ]
+        assert find(chromium, "#caption").text == "Seed 0, cow, layers 0,2 of seed 3"
 
 
 @pytest.mark.parametrize(
@@ -207,7 +266,7 @@ def test_it_waits_for_a_busy_server_and_says_when_it_has_ended(
             find(chromium, "#later").click()
             wait(
                 chromium,
-                "return document.querySelector('.tile img').dataset.recipe.slice(0, 8)",
+                "return document.querySelector('.tile img').dataset.recipe?.slice(0, 8)",
                 "seed=24&",
             )
             assert (
