@@ -122,6 +122,7 @@ def check_data(opened: SourceSet, given: str, *, seed: int, console: Console) ->
     pairs = find_alike(
         images.images,
         [index for index in range(len(images)) if index not in apart],
+        inside=images.inside,
         progress=console.activity,
     )
     twins = [pair for pair in pairs if _are_twins(pair, images.labels)]

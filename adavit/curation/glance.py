@@ -88,7 +88,8 @@ def glance(
         images: uint8 [N, C, H, W]; may be memory-mapped.
         labels: int64 [N] into `classes`, or None.
         classes: Names of the classes.
-        inside: Where each lies in what it was filled up to, as in `ImageSet`: what surrounds it would hide a frame.
+        inside: Where each lies in what it was filled up to, as in `ImageSet`: what surrounds it would hide a frame, and
+            that it is blank.
         chosen: Indices to look at, ascending; None for all.
     """
     images = np.asarray(images)  # a memory map is slow to take parts of
@@ -103,20 +104,21 @@ def glance(
         sampled = np.stack([images[index][:, ::height, ::width] for index in part])
         for index, image in zip(part, sampled, strict=True):
             groups.setdefault(zlib.crc32(np.ascontiguousarray(image).data), []).append(int(index))
-        is_blank = _blank(sampled)
+        boxes = [inside[index] if inside else None for index in part]
+        is_filled_up = np.array([box is not None for box in boxes])
+        is_blank = _blank(sampled) | is_filled_up
         for at in np.flatnonzero(is_blank):  # what it shows may lie between the sampled pixels
-            is_blank[at] = _blank(images[part[at]][None])[0]
+            is_blank[at] = _blank(_within(images[part[at]], boxes[at])[None])[0]
         is_dark = _dark(sampled) & ~is_blank
         for at in np.flatnonzero(is_dark):
             is_dark[at] = _dark(images[part[at]][None])[0]
         blank += [int(index) for index in part[is_blank]]
         dark += [int(index) for index in part[is_dark]]
-        is_filled_up = np.array([bool(inside) and inside[index] is not None for index in part])
         maybe = may_be_framed(images, part, every=(height, width))
-        for index in part[(maybe | is_filled_up) & ~is_blank]:
-            frame = _frame(images[index], inside[index] if inside else None)
+        for at in np.flatnonzero((maybe | is_filled_up) & ~is_blank):
+            frame = _frame(images[part[at]], boxes[at])
             if frame is not None:
-                frames[int(index)] = frame
+                frames[int(part[at])] = frame
     equal = _equal(images, groups.values())
     across, counts, empty = [], {}, []
     if labels is not None:
@@ -127,13 +129,15 @@ def glance(
     return Glance(len(indices), equal, across, blank, dark, frames, counts, empty)
 
 
+def _within(image: np.ndarray, inside: Box | None) -> np.ndarray:
+    return image if inside is None else inside.part_of(image)
+
+
 def _frame(image: np.ndarray, inside: Box | None) -> Frame | None:
-    if inside is None:
-        return find_frame(image)
+    frame = find_frame(_within(image, inside))
+    if frame is None or inside is None:
+        return frame
     x, y = inside.left, inside.top
-    frame = find_frame(image[:, y : y + inside.height, x : x + inside.width])
-    if frame is None:
-        return None
     left, top, right, bottom = frame.box
     return Frame((left + x, top + y, right + x, bottom + y), frame.colour)
 

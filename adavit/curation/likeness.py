@@ -16,6 +16,7 @@ from torch import Tensor
 
 from adavit.curation.perceptual_hashes import BITS, CLOSE_BITS, PerceptualHashes
 from adavit.curation.seen_likeness import FARTHEST, SeenLikeness
+from adavit.data.files.resize import Box
 
 SIDE = 32
 """Images are compared at this size in pixels."""
@@ -66,7 +67,11 @@ class AlikePair:
 
 
 def find_alike(
-    images: np.ndarray, indices: Sequence[int], *, progress: Progress | None = None
+    images: np.ndarray,
+    indices: Sequence[int],
+    *,
+    inside: Sequence[Box | None] = (),
+    progress: Progress | None = None,
 ) -> list[AlikePair]:
     """Pairs that link all images that look the same, among some images of a set.
 
@@ -76,6 +81,7 @@ def find_alike(
     Args:
         images: uint8 [N, C, H, W]; may be memory-mapped.
         indices: Which to compare, ascending; of equal ones only one, and no blank ones, all of which look the same.
+        inside: Where each of all N lies in what it was filled up to, as in `ImageSet`.
         progress: Called with what is done, and with how many of all images that is through.
 
     Returns:
@@ -84,7 +90,11 @@ def find_alike(
     """
     tell = progress or (lambda *_: None)
     chosen = np.asarray(indices, dtype=np.int64)
-    small = torch.cat([shrunk(images[part]) for part in _parts(chosen)] or [torch.zeros(0)])
+    parts = [
+        shrunk(images[part], [inside[index] for index in part] if inside else ())
+        for part in _parts(chosen)
+    ]
+    small = torch.cat(parts or [torch.zeros(0)])
     hashes = PerceptualHashes(small, functools.partial(tell, "hashing"))
     seen = functools.cache(lambda: SeenLikeness(small, hashes.close))  # of most sets not needed
     cluster = torch.arange(len(small))  # the same number for those that are linked
@@ -148,15 +158,22 @@ def _parts(indices: np.ndarray) -> list[np.ndarray]:
     return [indices[start : start + _ROWS] for start in range(0, len(indices), _ROWS)]
 
 
-def shrunk(images: np.ndarray) -> Tensor:
+def shrunk(images: np.ndarray, inside: Sequence[Box | None] = ()) -> Tensor:
     """Images as they are compared.
 
     Args:
         images: uint8 [B, C, H, W].
+        inside: Where each lies in what it was filled up to, as in `ImageSet`.
 
     Returns:
         float32 [B, C, SIDE, SIDE] in 0..255; colour of RGBA multiplied by its alpha.
     """
+    if any(inside):  # bars, which are the same in all, would make up most of the likeness
+        parts = [
+            image if box is None else box.part_of(image)
+            for image, box in zip(images, inside, strict=True)
+        ]
+        return torch.cat([shrunk(part[None]) for part in parts])
     pixels = torch.from_numpy(np.array(images)).float()
     if pixels.shape[1] == 4:
         pixels[:, :3] *= pixels[:, 3:] / 255

@@ -78,11 +78,10 @@ def cleared(images: np.ndarray, inside: Sequence[Box | None]) -> np.ndarray:
         return images
     found = np.zeros_like(images)
     for image, given, box in zip(found, images, inside, strict=True):
-        rows, columns = slice(None), slice(None)
-        if box is not None:
-            rows = slice(box.top, box.top + box.height)
-            columns = slice(box.left, box.left + box.width)
-        image[:, rows, columns] = given[:, rows, columns]
+        if box is None:
+            image[:] = given
+        else:
+            box.part_of(image)[:] = box.part_of(given)
     return found
 
 

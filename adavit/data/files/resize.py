@@ -38,6 +38,11 @@ class Box:
             bottom = min(start + rows, self.top + self.height)
             yield self.left, start, self.left + self.width, bottom
 
+    def part_of(self, images: np.ndarray) -> np.ndarray:
+        """What lies in it of [..., H, W], as a view [..., height, width]."""
+        rows = slice(self.top, self.top + self.height)
+        return images[..., rows, self.left : self.left + self.width]
+
 
 def resize_strips(
     part: Box,

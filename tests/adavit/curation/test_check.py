@@ -12,9 +12,11 @@ from tests.adavit.curation.conftest import textured
 from tests.references.data_files import encode, write_folder
 
 
-def checked(source: Path, fit: FitName = "crop") -> DataCheck:
+def checked(source: Path, fit: FitName = "crop", resolution: int | None = None) -> DataCheck:
     reading = Reading(fit=fit)
-    with open_set(str(source), default_resolution_cap=32, reading=reading) as opened:
+    with open_set(
+        str(source), resolution=resolution, default_resolution_cap=32, reading=reading
+    ) as opened:
         return check_data(opened, source.name, seed=0, console=SilentConsole())
 
 
@@ -55,6 +57,19 @@ def test_mirrored_twins_of_two_classes_are_no_copies_and_yet_one_trial(tmp_path:
     assert len(found.twins) == 12
     assert found.effective == 36
     assert {each.images for each in found.symmetries} == {24}
+
+
+def test_bars_of_transparent_sets_hide_nothing(tmp_path: Path) -> None:
+    files = {f"{index:02d}.png": encode(textured(index, 40, 120)) for index in range(60)}
+    files["again.jpg"] = encode(textured(3, 40, 120), "JPEG", quality=40)
+    files["blank.png"] = encode(np.full((40, 120, 3), (200, 30, 30), np.uint8))
+    files["nothing.png"] = encode(np.zeros((40, 40, 4), np.uint8))
+    found = checked(write_folder(tmp_path / "set", files), "pad", 64)
+    assert found.images.images.shape[1:] == (4, 64, 64)
+    assert [(found.name(p.first), found.name(p.second)) for p in found.alike] == [
+        ("03.png", "again.jpg")
+    ]
+    assert [found.name(index) for index in found.seen.blank] == ["blank.png", "nothing.png"]
 
 
 def test_a_named_set_is_checked_without_files(

@@ -161,6 +161,25 @@ def test_frames_of_oblong_images_are_those_that_training_sees(tmp_path: Path, fi
     assert not glance(trimmed.images, inside=trimmed.inside).frames
 
 
+@pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
+@pytest.mark.parametrize("transparent", [False, True])
+def test_oblong_images_of_one_colour_are_blank_however_they_are_filled_up(
+    tmp_path: Path, fit: FitName, transparent: bool
+) -> None:
+    for name, (height, width) in {"lying": (40, 120), "standing": (120, 40)}.items():
+        Image.new("RGB", (width, height), (200, 30, 30)).save(tmp_path / f"{name} blank.png")
+        Image.fromarray(textured(height, height, width)).save(tmp_path / f"{name}.png")
+    Image.new("RGBA" if transparent else "RGB", (40, 40)).save(tmp_path / "nothing.png")
+    images = load_images(str(tmp_path), resolution=64, reading=Reading(fit=fit))
+    assert images.images.shape[1] == (4 if transparent else 3)
+    seen = glance(images.images, inside=images.inside)
+    assert [images.names[index] for index in seen.blank] == [
+        "lying blank.png",
+        "nothing.png",
+        "standing blank.png",
+    ]
+
+
 def test_a_frame_is_looked_for_inside_of_what_an_image_was_filled_up_to(tmp_path: Path) -> None:
     for name, image in oblong_images().items():
         Image.fromarray(image).save(tmp_path / name)

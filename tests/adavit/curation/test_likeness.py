@@ -1,4 +1,5 @@
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,9 @@ from PIL import Image
 from adavit.curation import likeness
 from adavit.curation.likeness import ComparedPixels, clusters, compared, find_alike, shrunk
 from adavit.curation.seen_likeness import SeenLikeness
+from adavit.data.dataset import load_images
+from adavit.data.files.fit import FitName
+from adavit.data.reading import Reading
 from tests.adavit.curation.conftest import scene, textured
 from tests.references.alike import alike_pairs, compared_pair
 
@@ -90,6 +94,31 @@ def test_grey_and_transparent_images_are_compared_too(images: np.ndarray, channe
     some = images[:, :1] if channels == 1 else np.concatenate([images, alpha], axis=1)
     more = np.concatenate([some, some[7:8]])
     assert [(p.first, p.second) for p in find_alike(more, range(31))] == [(7, 30)]
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
+@pytest.mark.parametrize("transparent", [False, True])
+def test_what_images_are_filled_up_with_does_not_make_them_alike(
+    tmp_path: Path, fit: FitName, transparent: bool
+) -> None:
+    for index in range(60):
+        Image.fromarray(textured(index, 40, 120)).save(tmp_path / f"{index:02d}.png")
+    Image.fromarray(textured(3, 40, 120)).save(tmp_path / "again.jpg", quality=40)
+    Image.fromarray(textured(4, 40, 120)[:, ::-1]).save(tmp_path / "mirrored.png")
+    Image.fromarray(textured(60)).save(tmp_path / "square.png")
+    if transparent:
+        alpha = np.full((40, 120, 1), 255, np.uint8)
+        alpha[15:25, 55:65] = 0
+        Image.fromarray(np.concatenate([textured(61, 40, 120), alpha], axis=2)).save(
+            tmp_path / "transparent.png"
+        )
+    images = load_images(str(tmp_path), resolution=64, reading=Reading(fit=fit))
+    assert images.images.shape[1] == (4 if transparent else 3)
+    found = find_alike(images.images, range(len(images)), inside=images.inside)
+    assert [(images.names[p.first], images.names[p.second], p.mirrored) for p in found] == [
+        ("03.png", "again.jpg", False),
+        ("04.png", "mirrored.png", True),
+    ]
 
 
 def test_clusters_follow_links() -> None:
