@@ -16,6 +16,7 @@ from adavit.data.files.members import (
     MAXIMUM_MEMBER_BYTES,
     Member,
     Skipped,
+    bin_of,
     is_litter,
     plain,
     printable,
@@ -81,6 +82,7 @@ def _instead_of_a_zip(path: Path, error: Exception) -> tuple[str, str]:
 def _list_archive(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> list[Member | Skipped]:
     found: dict[str, Member] = {}
     skipped: list[Skipped] = []
+    bins: dict[Skipped, None] = {}
     for info in infos:
         name = plain(info.filename)
         if info.filename.endswith(("/", "\\")) or is_litter_member(name):
@@ -89,13 +91,16 @@ def _list_archive(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> lis
         if reason is not None:
             skipped.append(Skipped(printable(name), reason))
             continue
+        if (left_out := bin_of(name)) is not None:
+            bins[left_out] = None
+            continue
         if name in found:
             reason = "is in the archive twice under this name; the last one counts"
             skipped.append(Skipped(printable(name), reason))
         stamp = f"{info.CRC:08x} {info.compress_size}"
         opener = functools.partial(_open_member, archive, info)
         found[name] = Member(name, info.file_size, stamp, opener)
-    return [*found.values(), *skipped]
+    return [*found.values(), *skipped, *bins]
 
 
 def is_litter_member(name: str) -> bool:

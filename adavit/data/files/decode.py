@@ -160,6 +160,7 @@ def _from_eight_bits(opened: OpenedImage, resolution: Resolution, fit: Fit) -> D
     image = opened.image
     key = _transparent_key(image)
     image.load()
+    opened.check_colours()
     # After load(), because a PNG may hold its EXIF behind the pixels.
     turned = _turn(image)(image)
     place = fit.place(turned.size, resolution)

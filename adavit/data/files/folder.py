@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from adavit.data.files.members import Member, Skipped, is_litter, printable, stamp_of
+from adavit.data.files.members import Member, Skipped, bin_of, is_litter, printable, stamp_of
 from adavit.data.unusable_source import UnusableSource
 from adavit.runtime.files import RESULTS_MARK
 
@@ -40,7 +40,8 @@ def list_folder(path: Path, *, follow_links: bool = False) -> list[Member | Skip
     Returns:
         Its regular files, in no particular order. Left out are links that lead nowhere, out of the
         folder or to what is there already; second names of a file; folders that hold results of
-        adavit; and pipes, sockets and devices, since opening one could wait for ever.
+        adavit, or deleted files by their name; and pipes, sockets and devices, since opening one
+        could wait for ever.
 
     Raises:
         UserError: If the folder itself cannot be read, or holds results.
@@ -114,6 +115,8 @@ def _walk(path: Path, follow_links: bool) -> Iterator[FoundFile | Skipped]:
                 continue
             if entry.is_symlink() and not follow_links and not _is_below(entry.path, root):
                 yield Skipped(printable(name), "is a link that leads out of the folder")
+            elif stat.S_ISDIR(status.st_mode) and (left_out := bin_of(f"{name}/")) is not None:
+                yield left_out
             elif stat.S_ISDIR(status.st_mode):
                 # What lies below a linked folder is reached through it.
                 beyond = linked if is_link or entry.is_symlink() else folders

@@ -117,16 +117,30 @@ class OpenedImage:
         """Go to a frame.
 
         Raises:
-            Unreadable: If it is not there, damaged or too large.
+            Unreadable: If it is not there, damaged or too large, or behind one whose colours are lost.
         """
         if frame == self.image.tell():
             return
+        if frame > self.image.tell():  # of a GIF it is laid over this one
+            self.check_colours()
         try:
             self.image.seek(frame)
         except Exception as error:  # readers raise anything for damaged frames
             raise unreadable(error) from error
         self.size = self.image.size
         _check_size(self.size)
+
+    def check_colours(self) -> None:
+        """Refuses a loaded frame whose colours Pillow has lost.
+
+        Raises:
+            Unreadable: If it is one.
+        """
+        image = self.image
+        # Behind its first frame a GIF becomes RGB, save where that is grey: what is laid over grey ones stays numbers
+        # of colours, among levels of grey, and their palette is not kept.
+        if image.format == "GIF" and image.tell() > 0 and image.mode == "P":
+            raise Unreadable("is a frame of a GIF whose colours are lost; save its frames as PNGs")
 
     def again(self) -> Image.Image | None:
         """The same frame from its header on, for a second look at its bytes; None for an image in memory."""

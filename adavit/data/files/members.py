@@ -19,8 +19,6 @@ _LITTER = frozenset(
         "desktop.ini",
         "icon\r",
         "$recycle.bin",
-        "recycler",
-        "recycled",
         "system volume information",
         "lost+found",
         "@eadir",
@@ -35,6 +33,8 @@ _LITTER = frozenset(
         "temporary items",
     }
 )
+# What Windows up to XP calls its bin, which is at the top of a disk: a class of images may be called so, too.
+_BINS = frozenset({"recycler", "recycled"})
 # What a check of a disk of Windows has found: FOUND.000, FOUND.001, ...
 _FOUND = re.compile(r"found\.\d{3}")
 # Joiners inside words of Persian, Hindi and others, and inside emoji: harmless, and needed to read them.
@@ -88,6 +88,15 @@ def is_litter(name: str) -> bool:
         part.startswith(".") or part in _LITTER or _FOUND.fullmatch(part) is not None
         for part in name.lower().split("/")
     )
+
+
+def bin_of(name: str) -> Skipped | None:
+    """The folder at the top of a path, if that is called as Windows calls its bin; None if not."""
+    top, slash, _ = name.partition("/")
+    if not slash or top.lower() not in _BINS:
+        return None
+    reason = "is called as Windows calls its bin; rename it to have its images read"
+    return Skipped(f"{printable(top)}/", reason)
 
 
 def plain(name: str) -> str:

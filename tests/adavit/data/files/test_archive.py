@@ -26,6 +26,15 @@ def test_members_are_found_at_any_depth_and_read(tmp_path: Path) -> None:
         assert reasons_of(files) == {}
 
 
+def test_a_class_that_is_called_as_a_bin_of_windows_is_named_once_or_read(tmp_path: Path) -> None:
+    names = ("new/1.png", "recycled/1.png", "recycled/2.png", "a/recycled/1.png")
+    path = write_zip(tmp_path / "a.zip", dict.fromkeys(names, b"x"))
+    with open_archive(path) as files:
+        assert [each.name for each in members_of(files)] == ["a/recycled/1.png", "new/1.png"]
+        assert sum(each.name == "recycled/" for each in files) == 1
+        assert "rename it to have its images read" in reasons_of(files)["recycled/"]
+
+
 def test_folders_of_a_zip_made_on_windows_are_no_empty_files(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "a.zip", {"cats\\": b"", "cats\\1.png": b"one"})
     with open_archive(path) as files:

@@ -100,6 +100,19 @@ def test_folders_that_hold_results_are_not_data(tmp_path: Path) -> None:
         list_folder(tmp_path / "runs" / "00000-a")
 
 
+def test_a_class_that_is_called_as_a_bin_of_windows_is_named_or_read(tmp_path: Path) -> None:
+    write_folder(tmp_path, {"new/1.png": b"x", "recycled/1.png": b"y", "a/Recycled/1.png": b"z"})
+    files = list_folder(tmp_path)
+    assert [each.name for each in members_of(files)] == ["a/Recycled/1.png", "new/1.png"]
+    (reason,) = reasons_of(files).items()
+    assert reason == (
+        "recycled/",
+        "is called as Windows calls its bin; rename it to have its images read",
+    )
+    inside = list_folder(tmp_path / "recycled")
+    assert [each.name for each in members_of(inside)] == ["1.png"]
+
+
 @posix
 def test_broken_links_and_pipes_are_skipped_without_waiting(tmp_path: Path) -> None:
     (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere")

@@ -178,6 +178,42 @@ def test_frames_before_the_damage_of_a_gif_are_kept(whole: int) -> None:
     assert levels == LEVELS[:whole]
 
 
+def grey_gif(frames: list[np.ndarray], colours: dict[int, bytes], key: int | None) -> bytes:
+    """A GIF of frames [H, W] of numbers of colours, a palette of greys, and others that some frames have."""
+    height, width = frames[0].shape
+    greys = bytes(np.arange(256, dtype=np.uint8).repeat(3))
+    made = [b"GIF89a", struct.pack("<2H3B", width, height, 0xF7, 0, 0), greys]
+    for number, frame in enumerate(frames):
+        alone = encode(frame, "GIF", optimize=False)
+        start = alone.index(b",", 13 + len(greys)) + 10  # behind the descriptor
+        transparent = (0, 0) if key is None else (1, key)
+        made.append(struct.pack("<4BH2B", 0x21, 0xF9, 4, transparent[0], 1, transparent[1], 0))
+        local = colours.get(number, b"")
+        made.append(struct.pack("<B4HB", 0x2C, 0, 0, width, height, 0x87 if local else 0) + local)
+        made.append(alone[start:-1])
+    return b"".join([*made, b";"])
+
+
+@pytest.mark.parametrize("key", [None, 7])
+def test_colours_behind_a_grey_frame_of_a_gif_are_not_taken_for_greys(key: int | None) -> None:
+    frames = [np.full((8, 8), level, dtype=np.uint8) for level in (100, 120, 150, 30)]
+    palette = np.stack([np.arange(256), 255 - np.arange(256), np.arange(256)], axis=1)
+    colours = {2: palette.astype(np.uint8).tobytes()}
+    opened = open_image(io.BytesIO(grey_gif(frames, colours, key)))
+    assert list_frames(opened) == [0, 1, 2, 3]
+    for number in (0, 1):
+        opened.seek(number)
+        assert decode(opened, Resolution(8, 8)).planes[:, 4, 4].tolist() == [
+            *[frames[number][4, 4]] * 3,
+            255,
+        ]
+    opened.seek(2)
+    with pytest.raises(Unreadable, match=r"is a frame of a GIF whose colours are lost; save"):
+        decode(opened, Resolution(8, 8))
+    with pytest.raises(Unreadable, match="whose colours are lost"):
+        opened.seek(3)  # what is drawn there is laid over the second one
+
+
 @pytest.mark.parametrize("colour_type", [2, 4, 6])
 def test_frames_of_16_bits_in_a_png_are_read_by_their_upper_bytes(colour_type: int) -> None:
     channels = PNG_CHANNELS[colour_type]

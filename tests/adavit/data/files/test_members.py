@@ -1,6 +1,6 @@
 import pytest
 
-from adavit.data.files.members import is_litter, normal, plain, printable
+from adavit.data.files.members import bin_of, is_litter, normal, plain, printable
 
 
 @pytest.mark.parametrize(
@@ -19,8 +19,6 @@ from adavit.data.files.members import is_litter, normal, plain, printable
         "System Volume Information/1.png",
         "lost+found/1.png",
         "FOUND.000/1.png",
-        "RECYCLER/S-1-5/1.png",
-        "Recycled/1.png",
         "cats/@Recently-Snapshot/1.png",
         "@tmp/1.png",
         "~snapshot/hourly.0/1.png",
@@ -34,9 +32,33 @@ def test_what_operating_systems_leave_behind_is_litter(name: str) -> None:
     assert is_litter(name)
 
 
-@pytest.mark.parametrize("name", ["a.b/c.d.png", "found.0000/1.png", "found.png", "icon/1.png"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("a.b/c.d.png", "found.0000/1.png", "found.png", "icon/1.png"),
+        *("recycled/1.png", "waste/recycler/1.png"),
+    ],
+)
 def test_images_are_not_litter(name: str) -> None:
     assert not is_litter(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("RECYCLER/S-1-5/1.png", "RECYCLER/"),
+        ("Recycled/1.png", "Recycled/"),
+        ("waste/recycled/1.png", None),
+        ("recycled", None),
+        ("recycled.png", None),
+    ],
+)
+def test_a_bin_of_windows_is_at_the_top_and_named(name: str, folder: str | None) -> None:
+    found = bin_of(name)
+    assert (None if found is None else found.name) == folder
+    assert found is None or found.reason == (
+        "is called as Windows calls its bin; rename it to have its images read"
+    )
 
 
 @pytest.mark.parametrize(
