@@ -77,7 +77,7 @@ def check(
     """
     for path, suffix in ((html, ".html"), (json_file, ".json")):
         if path is not None:
-            _check_file(path, suffix)
+            _check_file(path, suffix, write)
     config = build_config([{"data": {"source": source}}, *options.setting_layers(settings)])
     from adavit.curation.check import check_data
     from adavit.curation.check_page import build_page
@@ -121,13 +121,20 @@ def check(
             click.echo(f"{images}, in files that have others to train on.")
 
 
-def _check_file(path: Path, suffix: str) -> None:
+def _check_file(path: Path, suffix: str, write: Path | None) -> None:
+    flag = f"--{suffix[1:]}"
     if path.suffix.lower() != suffix:
         raise UserError(
-            f"--{suffix[1:]} {str(path)!r} ends in {path.suffix or 'nothing'}, expected {suffix}. Write for"
-            f" example --{suffix[1:]} check{suffix}."
+            f"{flag} {str(path)!r} ends in {path.suffix or 'nothing'}, expected {suffix}. Write for"
+            f" example {flag} check{suffix}."
         )
-    check_writable(path)
+    check_writable(path, flag=flag)
+    resolved = path.resolve()
+    if write is not None and write.resolve() in (resolved, *resolved.parents):
+        raise UserError(
+            f"{flag} {str(path)!r} takes a place of --write {str(write)!r}, which must be new or empty, expected one"
+            " outside of it. Choose another."
+        )
 
 
 @command.command()

@@ -29,13 +29,13 @@ LEAST_LEFT = 0.5
 _SUFFIXES = {
     "PNG": {".png", ".apng"},
     "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
-    "MPO": {".jpg", ".jpeg", ".mpo"},
+    "MPO": {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"},
     "WEBP": {".webp"},
     "GIF": {".gif"},
     "BMP": {".bmp", ".dib"},
     "TIFF": {".tif", ".tiff"},
     "AVIF": {".avif", ".avifs"},
-    "HEIF": {".heic", ".heif"},
+    "HEIF": {".heic", ".heics", ".heif", ".heifs", ".hif"},
 }
 
 
@@ -48,7 +48,7 @@ class FileFacts:
         format: As Pillow calls it, such as "JPEG"; "" for an image that is no file.
         mode: As Pillow calls it, such as "RGB" or "P".
         size: Width and height in pixels, as the image is seen (turned as its EXIF says).
-        has_profile: Whether it carries a colour profile.
+        has_profile: Whether it carries a colour profile, be it one that cannot be used.
         quality: Of a JPEG, from 1 to 100; None for other formats.
     """
 
@@ -97,7 +97,7 @@ def _facts_of(source: SourceImage) -> FileFacts | None:
                 image.format or "",
                 image.mode,
                 seen_size(opened),
-                opened.lost_profile or bool(image.info.get("icc_profile")),
+                opened.lost_profile or opened.profile != b"",  # one that Pillow gives up on, too
                 jpeg_quality(opened),
             )
     except Unreadable:

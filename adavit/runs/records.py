@@ -211,15 +211,19 @@ def is_record(value: object) -> bool:
 
 
 @takes_paths("out")
-def check_writable(out: Path) -> None:
+def check_writable(out: Path, *, flag: str = "--out") -> None:
     """Refuses a file that could not be written after minutes of work.
+
+    Args:
+        out: The file.
+        flag: What names it on the command line, for messages.
 
     Raises:
         UserError: If `out` is a folder, or its folder is not there or may not be written.
     """
     if out.is_dir() or not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
         raise UserError(
-            f"--out {str(out)!r} cannot be written, expected a file in a folder that is there"
+            f"{flag} {str(out)!r} cannot be written, expected a file in a folder that is there"
             " and may be written. Choose another."
         )
 

@@ -147,6 +147,17 @@ def test_a_named_set_is_read_from_where_its_files_lie(
         (["check", "nowhere"], "'nowhere' does not exist and is not a name, but must be"),
         (["check", "empty"], "has no image that can be read"),
         (["check", "photos", "--html", "a.txt"], "--html 'a.txt' ends in .txt, expected .html."),
+        (["check", "photos", "--html", "n/a.html"], "--html 'n/a.html' cannot be written"),
+        (["check", "photos", "--json", "n/a.json"], "--json 'n/a.json' cannot be written"),
+        (
+            ["check", "photos", "--html", "empty/a.html", "--write", "empty"],
+            "--html 'empty/a.html' takes a place of --write 'empty', which must be new or empty",
+        ),
+        (
+            ["check", "photos", "--json", "empty/a.json", "--write", "full/../empty"],
+            "--json 'empty/a.json' takes a place of --write",
+        ),
+        (["check", "photos", "--json", "o.json", "--write", "o.json"], "takes a place of --write"),
         (["check", "photos", "--write", "photos/in"], "lies inside the images 'photos'"),
         (["check", "photos", "--write", "photos"], "lies inside the images"),
         (["check", "small_set", "--write", "empty/../full"], "is there already"),
@@ -173,5 +184,6 @@ def test_what_cannot_be_done_is_said_in_one_line(
     assert words in outcome.err
     assert "Traceback" not in outcome.err
     assert len(outcome.err.strip().splitlines()) == 1
+    assert not list(Path("empty").iterdir())
     assert not Path("o").exists()
     assert [path.name for path in Path("full").iterdir()] == ["1.txt"]

@@ -77,4 +77,7 @@ def found_frames(frames: Sequence[int]) -> str:
     Args:
         frames: How many each has; of one file at least.
     """
-    return f"Found {sum(frames):,} frames or pages in {counted(len(frames), 'file', 'files')}"
+    found = f"Found {sum(frames):,} frames or pages in {counted(len(frames), 'file', 'files')}"
+    if max(frames) < MAXIMUM_FRAMES:
+        return found
+    return f"{found} (of a file the first {MAXIMUM_FRAMES:,} count)"

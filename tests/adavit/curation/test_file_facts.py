@@ -1,6 +1,7 @@
 import io
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -8,9 +9,11 @@ from PIL.PngImagePlugin import PngInfo
 from adavit.curation.file_facts import FileFacts, jpeg_quality, read_facts
 from adavit.data.assemble import decoding_threads
 from adavit.data.files.collection import open_files
+from adavit.data.files.decode import decode
 from adavit.data.files.formats import open_image
 from adavit.runtime.resolution import Resolution
 from tests.adavit.curation.conftest import textured
+from tests.references.image_writers import write_png
 
 
 @pytest.mark.parametrize("quality", [1, 5, 20, 30, 49, 50, 75, 90, 95])
@@ -57,6 +60,28 @@ def test_a_profile_counts_also_where_it_is_not_read_with_its_file(tmp_path: Path
     with open_files(tmp_path, "set") as collection, decoding_threads() as threads:
         facts = read_facts(collection.images(), threads)
     assert [each.has_profile for each in facts] == [False, True, True]
+
+
+def test_a_profile_that_cannot_be_unpacked_is_carried_too(tmp_path: Path) -> None:
+    samples = np.full((8, 8, 3), 90)
+    broken = (b"iCCP", b"name\0\0not packed by zlib")
+    (tmp_path / "a.png").write_bytes(write_png(samples, 2, 8, before=[broken]))
+    (tmp_path / "b.png").write_bytes(write_png(samples, 2, 8))
+    with open_files(tmp_path, "set") as collection, decoding_threads() as threads:
+        facts = read_facts(collection.images(), threads)
+        with collection.images()[0].open() as opened:
+            assert decode(opened, Resolution(8, 8)).broken_profile
+    assert [each.has_profile for each in facts] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("kind", "suffixes"),
+    [("HEIF", "heic heics heif heifs hif HIF"), ("MPO", "jpg jpeg jpe jfif mpo MPO")],
+)
+def test_all_suffixes_of_a_format_are_its_own(kind: str, suffixes: str) -> None:
+    for suffix in suffixes.split():
+        facts = FileFacts(f"a.{suffix}", kind, "RGB", (32, 32), False, None)
+        assert facts.suspicion(Resolution(32, 32)) == "", suffix
 
 
 def test_a_long_image_is_suspicious_where_the_crop_takes_half_of_it_and_turned_as_it_is_seen(

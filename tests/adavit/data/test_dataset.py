@@ -688,6 +688,21 @@ def test_frames_carry_the_class_and_the_name_of_their_file(tmp_path: Path) -> No
     assert again.names == every.names
 
 
+def test_frames_that_are_too_many_are_told_with_how_many_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adavit.data.files.frames.MAXIMUM_FRAMES", 3)
+    pages = [Image.fromarray(pixels(8, 8, seed=seed)) for seed in range(4)]
+    stack = encode(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+    folder = str(write_folder(tmp_path / "set", {"a.tif": stack}))
+    every = load_images(folder, reading=Reading(frames="all"))
+    assert len(every) == 3
+    note = (
+        "Found 3 frames or pages in 1 file (of a file the first 3 count), each of which is an image"
+    )
+    assert note in " ".join(every.notes)
+
+
 def test_profiles_are_counted(tmp_path: Path) -> None:
     image = pixels(8, 8, 3)
     wide = write_profile(DISPLAY_P3, 2.2, "wide")

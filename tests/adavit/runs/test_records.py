@@ -206,6 +206,8 @@ def test_where_no_record_can_be_written_is_said_before_the_work(tmp_path: Path) 
     for out in (tmp_path, tmp_path / "nothing" / "record.json"):
         with pytest.raises(UserError, match="cannot be written"):
             check_writable(out)
+    with pytest.raises(UserError, match=r"^--html '.*' cannot be written"):
+        check_writable(tmp_path, flag="--html")
 
 
 @pytest.mark.parametrize("count", [0, 1, 10, 11, 21, 1000])

@@ -270,3 +270,10 @@ def test_frames_are_named_by_file_and_number() -> None:
 def test_frames_are_told_with_the_number_of_their_files() -> None:
     assert found_frames([3]) == "Found 3 frames or pages in 1 file"
     assert found_frames([700, 500]) == "Found 1,200 frames or pages in 2 files"
+
+
+def test_that_the_rest_of_a_long_file_does_not_count_is_told() -> None:
+    assert "(" not in found_frames([9999, 2])
+    assert found_frames([2, 10_000]) == (
+        "Found 10,002 frames or pages in 2 files (of a file the first 10,000 count)"
+    )
