@@ -95,16 +95,17 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except click.NoSuchOption as error:
             name, command_name = error.option_name, ctx.invoked_subcommand
+            called = error.ctx or ctx  # a part of a group, such as adavit data crop
             key, value = _setting_of(name)
             if command_name == "train" or key is None:
                 raise
             remedy = "Leave it out"
-            if f"{name}s" in self._options_of_called(ctx):
+            if f"{name}s" in _options(called.command):
                 remedy = f"Use {name}s {value}"
             elif _takes_by_set(command_name, key):
                 remedy = f"Use --set {key}={value}"
             raise click.UsageError(
-                f"{name} is an option of adavit train, which adavit {command_name} does not have."
+                f"{name} is an option of adavit train, which {called.command_path} does not have."
                 f" {remedy}.",
                 error.ctx,
             ) from None

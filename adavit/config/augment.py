@@ -9,7 +9,8 @@ from adavit.augment.kornia_names import check_name
 from adavit.augment.presets import DIFFAUG, PRESETS
 from adavit.augment.settings import MAGNITUDES, OPERATIONS, TARGETS
 from adavit.config.section import ConfigModel, auto, rule
-from adavit.runtime.yaml_text import load_yaml
+from adavit.errors import shown
+from adavit.runtime.yaml_text import RepeatedKey, load_yaml
 
 PRESET_NAMES = (*PRESETS, DIFFAUG)
 
@@ -233,10 +234,20 @@ class AugmentConfig(ConfigModel):
 
 
 def _from_text(text: str) -> Any:
-    """What a flag says: YAML, or names with commas between them."""
+    """What a flag says: YAML, or names with commas between them.
+
+    Raises:
+        ValueError: If it begins as a list or a mapping of YAML and cannot be read as one.
+    """
     try:
         values = load_yaml(text)
-    except (yaml.YAMLError, ValueError, RecursionError):
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        if text.lstrip().startswith(("[", "{")):
+            found = f"has {error}" if isinstance(error, RepeatedKey) else "is not valid YAML"
+            raise ValueError(
+                f"augment.extra is {shown(text)}, which {found}, expected a list such as"
+                " [{operation: RandomHue, p: 0.5}]. Close each bracket, and name each key of an entry once."
+            ) from None
         values = text
     return values.split(",") if isinstance(values, str) else values
 

@@ -184,9 +184,8 @@ class _WholeConfig(ConfigModel):
         trunk, kind = self.training.init_discriminator, self.discriminator.kind
         if trunk is not None and kind != "vit":
             raise ValueError(
-                f"training.init_discriminator is {trunk!r}, the trunk of a ViT, but"
-                f" discriminator.kind is {kind}. Use --discriminator vit, or leave"
-                " --init-discriminator out."
+                f"training.init_discriminator is {trunk!r}, the trunk of a ViT, but discriminator.kind is {kind}. Use"
+                " --discriminator vit, or leave --init-discriminator out."
             )
 
     @rule("training.init_discriminator", "discriminator.kind")
@@ -224,9 +223,8 @@ class _WholeConfig(ConfigModel):
         weight, kind = self.training.masked_patch_weight, self.discriminator.kind
         if weight and kind != "vit":
             raise ValueError(
-                f"training.masked_patch_weight is {weight:g}, but"
-                f" discriminator.kind is {kind}, which has no patches. Use"
-                " --discriminator vit, or leave it out."
+                f"training.masked_patch_weight is {weight:g}, but discriminator.kind is {kind}, which has no"
+                " patches. Use --discriminator vit, or leave it out."
             )
 
     @rule("features.network", "discriminator.kind")
@@ -248,13 +246,15 @@ class _WholeConfig(ConfigModel):
 
     @rule("discriminator.kind", "training.r1_gamma", "training.r2_gamma")
     def _projected_is_differentiated_once(self) -> None:
-        training = self.training
-        exact = training.penalty == "exact" and (training.r1_gamma or training.r2_gamma)
-        if self.discriminator.kind == "projected" and (exact or training.gradient_penalty):
+        training, remedies = self.training, []
+        if training.penalty == "exact" and (training.r1_gamma or training.r2_gamma):
+            remedies.append("Use training.penalty=approximate, or leave out r1_gamma and r2_gamma.")
+        if training.gradient_penalty:  # which is always exact
+            remedies.append("Set training.gradient_penalty to 0.")
+        if self.discriminator.kind == "projected" and remedies:
             raise ValueError(
                 "discriminator.kind is projected, but a gradient penalty differentiates it twice, which the"
-                " networks of --features need not allow. Use training.penalty=approximate, or leave out"
-                " r1_gamma, r2_gamma and gradient_penalty."
+                f" networks of --features need not allow. {' '.join(remedies)}"
             )
 
     @rule("features", "discriminator.kind", "training.freeze_d")

@@ -6,6 +6,7 @@ from typing import Any
 
 from adavit.config.layers import Values, merge
 from adavit.config.run import RunConfig
+from adavit.config.settings import settings_of
 from adavit.errors import UserError
 from adavit.runtime.wording import did_you_mean
 
@@ -56,8 +57,8 @@ SHORT_NAMES = {
 """Keys of the configuration by the names that most people need."""
 
 
-# A flag, and its value where one is recognised: words of a sentence may follow it too.
-_FLAG = re.compile(r"--([a-z][a-z0-9-]*)(?: (\d[\w.]*\b|[A-Z]{2,}|auto|none|rt|vit|bgc)\b)?")
+# A flag, and what may be its value: words of a sentence may follow it too.
+_FLAG = re.compile(r"--([a-z][a-z0-9-]*)(?: (\d[\w.]*\b|[A-Z]{2,}|[a-z]\w*)\b)?")
 _NAMED_COMMAND = re.compile(r"\badavit [a-z]+ [^.,;]*$")
 # What the user gave, as messages say it: a path may look like a flag. No apostrophe of a word opens it.
 _GIVEN = re.compile(r"""(?<!\w)('[^']*'|"[^"]*")(?!\w)""")
@@ -84,10 +85,17 @@ def in_keys(message: str, flags: Container[str] = ()) -> str:
             return found[0]
         if _NAMED_COMMAND.search(message[: found.start()]):
             return found[0]
-        key = SHORT_NAMES[name]
-        return key if found[2] is None else f"--set {key}={found[2]}"
+        key, word = SHORT_NAMES[name], found[2]
+        if word is None:
+            return key
+        return f"--set {key}={word}" if _is_value(word, key) else f"{key} {word}"
 
     return _FLAG.sub(replaced, message)
+
+
+def _is_value(word: str, key: str) -> bool:
+    """Whether a word behind a flag is the value of its setting, and not the next one of the sentence."""
+    return not word[0].islower() or word in ("auto", "none", *settings_of()[key].choices)
 
 
 def key_of_flag(flag: str) -> str:

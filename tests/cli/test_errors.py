@@ -88,7 +88,7 @@ def code_of(error: BaseException) -> object:
         ("train --daat pictures", "--data"),
         ("evaluate nothing", "SOURCE 'nothing'"),
         ("evaluate flat/1.safetensors", "1.safetensors"),
-        ("evaluate pictures --data pictures --metrics is", "is"),
+        ("evaluate pictures --data pictures --metrics is", "has no classes"),
         ("evaluate pictures --data pictures --fakes 99 --extractor random", "has 24."),
         ("generate nothing --seeds 0 --out x", "adavit runs lists"),
         ("generate flat/1.safetensors --seeds 0 --out x", "cannot be used"),

@@ -96,7 +96,16 @@ def test_what_is_no_option_may_be_a_setting(
 ) -> None:
     outcome = adavit(*command.split(), flag, "5")
     assert outcome.code == 2
-    assert f"adavit {command.split()[0]} does not have. {remedy}" in outcome.err
+    called = " ".join(word for word in command.split() if word not in ("smoke", "r1", "run"))
+    assert f"adavit {called} does not have. {remedy}" in outcome.err
+
+
+def test_a_part_of_a_group_is_named_for_a_flag_that_another_part_has(adavit: Adavit) -> None:
+    told = "is an option of adavit train, which adavit data crop does not have. Leave it out."
+    given = ["data", "crop", "photos", "--centre", "--out", "o"]
+    for flag in ("--seed", "--subset"):
+        outcome = adavit(*given, flag, "1")
+        assert (outcome.code, f"{flag} {told}" in outcome.err) == (2, True)
 
 
 @pytest.mark.parametrize(

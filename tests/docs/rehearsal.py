@@ -67,8 +67,6 @@ NOT_RUN = (
     Rule("studio *", because="it serves until it is stopped"),
     Rule("doctor", because="it measures for ten seconds"),
     Rule("* --protocol *", because="figures of 5,000 images and more, in features of downloaded weights"),
-    Rule("* --metrics *", because="weights are downloaded"),
-    Rule("* --storage *", because="a database is asked"),
 )  # fmt: skip
 
 RULES = (
@@ -107,10 +105,16 @@ LEFT_OUT = ("--processes", "--max-restarts")
 """Options that only say how many processes do what one does."""
 
 
+def rule_not_to_run(words: Sequence[str]) -> Rule | None:
+    """The first by which a command is not run here; None if it is."""
+    text = " ".join(words)
+    return next((rule for rule in NOT_RUN if fnmatch.fnmatch(text, rule.pattern)), None)
+
+
 def reason_not_to_run(words: Sequence[str]) -> str:
     """Why a command is not run here; "" if it is."""
-    text = " ".join(words)
-    return next((rule.because for rule in NOT_RUN if fnmatch.fnmatch(text, rule.pattern)), "")
+    rule = rule_not_to_run(words)
+    return "" if rule is None else rule.because
 
 
 def made_small(words: Sequence[str]) -> list[str]:

@@ -148,6 +148,16 @@ def test_extra_operations_may_be_written_as_a_list_or_in_short(
         ),
         ({"extra": "RandomMixUpV2"}, r"augment\.extra: RandomMixUpV2 .* one image at a time"),
         ({"extra": "RandomHue:2"}, r"augment\.extra"),
+        (
+            {"extra": "[{operation: RandomHue, p: 0.5]"},
+            r"^augment\.extra is '\[\{operation: RandomHue, p: 0\.5\]', which is not valid YAML, expected a list .*"
+            r" Close each bracket",
+        ),
+        ({"extra": " {operation: RandomHue"}, "which is not valid YAML, expected a list"),
+        (
+            {"extra": "[{operation: RandomHue, p: 0.5, p: 1}]"},
+            "which has the key 'p' twice, .* name each key of an entry once",
+        ),
         ({"extra": 3}, r"augment\.extra"),
         ({"extra": [3]}, r"augment\.extra"),
         ({"extra": "RandomHue", "mode": "none"}, "augment.mode is none, which augments nothing"),

@@ -112,7 +112,22 @@ PROJECTED = {
         ("features", {"vanishes_at": 1}, "or where a preset gives it set it to null"),
         ("training", {"freeze_d": 2}, "whose network is frozen already"),
         ("training", {"r1_gamma": 1.0}, "a gradient penalty differentiates it twice"),
+        (
+            "training",
+            {"r1_gamma": 1.0},
+            r"allow\. Use training\.penalty=approximate, or leave out r1",
+        ),
         ("training", {"gradient_penalty": 10.0}, "a gradient penalty differentiates it twice"),
+        (
+            "training",
+            {"gradient_penalty": 10.0, "penalty": "approximate", "r1_gamma": 1.0},
+            r"need not allow\. Set training\.gradient_penalty to 0\.",
+        ),
+        (
+            "training",
+            {"gradient_penalty": 10.0, "r1_gamma": 1.0},
+            r"leave out r1_gamma and r2_gamma\. Set training\.gradient_penalty to 0\.",
+        ),
         ("training", {"masked_patch_weight": 1.0}, "which has no patches"),
     ],
 )
