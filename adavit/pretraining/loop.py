@@ -71,7 +71,7 @@ class PretrainingLoop:
         self.console = console
         self.settings = settings
         self.encoder, self.head = _networks(workload)
-        self.optimizer = _adamw(self.encoder, self.head, section)
+        self.optimizer = adamw(self.encoder, self.head, section)
         self.autocast = torch.bfloat16 if section.precision == "bf16" else None
         self.batches = BatchSampler(
             workload.image_set,
@@ -288,7 +288,8 @@ def _networks(workload: Workload) -> tuple[VisionEncoder, MaskedPatchHead]:
     return encoder.to(workload.device), head.to(workload.device)
 
 
-def _adamw(encoder: VisionEncoder, head: MaskedPatchHead, section: PretrainingConfig) -> PlainAdamW:
+def adamw(encoder: VisionEncoder, head: MaskedPatchHead, section: PretrainingConfig) -> PlainAdamW:
+    """The optimiser of both networks, without decay for gains and biases."""
     weights = [*encoder.parameters(), *head.parameters()]
     others = {weight for part in encoder.modules() for weight in _gains_and_biases(part)}
     decayed = {w for w in weights if (w.ndim > 1 or w is head.mask_token) and w not in others}

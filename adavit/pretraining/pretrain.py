@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import torch
+
 from adavit.config.discriminator import ViTConfig
 from adavit.config.layers import flatten, without_auto
 from adavit.config.precision import choose_precision
@@ -13,19 +15,26 @@ from adavit.config.pretraining import (
     build_pretrain_config,
     resolve_pretraining,
 )
-from adavit.config.run import MetricsConfig, RunConfig
+from adavit.config.run import RunConfig
 from adavit.config.run_settings import RunSettings
 from adavit.config.section import writable
 from adavit.config.training import TrainingConfig
-from adavit.errors import RunError, UserError
+from adavit.data import ImageSet
+from adavit.errors import UserError
 from adavit.pretraining.directory import PretrainingDirectory
+from adavit.pretraining.footprint import check_pretraining_memory
 from adavit.pretraining.loop import PretrainingLoop
 from adavit.runs.generations import LoadedCheckpoint, load_newest
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.devices import choose_device, has_bf16
 from adavit.training.start.continued import check_goes_on_in_place
-from adavit.training.start.footprint import StepTooLarge
-from adavit.training.start.workload import Workload, absolute_source, prepare
+from adavit.training.start.workload import (
+    Workload,
+    absolute_source,
+    foreseen,
+    load_settled,
+    read_images,
+)
 
 MAY_CHANGE_ON_RESUME = {
     # cadence, device; and where things lie, since their content is checked
@@ -55,7 +64,8 @@ def pretrain(config: PretrainConfig | None = None, *, console: Console | None = 
 
     Raises:
         UserError: If the user can mend it; nothing has been trained then.
-        RunError: If a number is not finite; the file of the last measurement is good.
+        RunError: If a step cannot fit into the memory, or a number is not finite; the file of the last measurement is
+            good.
         Stopped: After SIGINT or SIGTERM, with the file and a checkpoint written.
     """
     console = console or SilentConsole()
@@ -117,16 +127,16 @@ def _prepared(config: PretrainConfig, console: Console) -> tuple[Workload, Pretr
         data=config.data,
         discriminator=_without_deviation(config.discriminator),
         training=writable(TrainingConfig)(precision=section.precision),
-        metrics=writable(MetricsConfig)(names=()),
         run=writable(RunSettings)(seed=config.run.seed, device=config.run.device),
     )
-    try:
-        workload = prepare(run, console)
-    except StepTooLarge as error:
-        raise RunError(
-            f"{error.what} Begin with a lower --resolution or a smaller network (discriminator.width,"
-            " discriminator.depth), or close other programs."
-        ) from None
+
+    def load(run: RunConfig, device: torch.device, console: Console) -> ImageSet:
+        known = foreseen(run, device)
+        if known is not None:
+            check_pretraining_memory(known, section, device)
+        return read_images(run, device, console)
+
+    workload = load_settled(run, console, load=load)
     patch, size = (
         cast(ViTConfig, workload.config.discriminator).patch,
         workload.config.data.resolution,
@@ -136,6 +146,7 @@ def _prepared(config: PretrainConfig, console: Console) -> tuple[Workload, Pretr
             f"discriminator.patch is {patch.plain}, which makes one patch of an image of {size.plain} px, but a"
             " hidden patch is predicted from others. Use a smaller patch."
         )
+    check_pretraining_memory(workload.config, section, workload.device)
     return workload, section
 
 

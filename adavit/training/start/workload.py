@@ -1,6 +1,5 @@
 """Everything a run needs before its first step: images, resolved settings, metrics. Cheap failures come first."""
 
-import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -137,7 +136,25 @@ def load_run_images(
         UserError: If the data are not what the configuration asks for.
         RunError: If a step of it cannot fit into the memory, or the images nowhere.
     """
-    _foresee_memory(config, device, processes)
+    known = foreseen(config, device, processes)
+    # With run.memory it is yet to be chosen how much is calculated at a time.
+    if known is not None and config.run.memory is None:
+        check_memory(known, device, processes)
+    return read_images(config, device, console)
+
+
+def read_images(config: RunConfig, device: torch.device, console: Console) -> ImageSet:
+    """The images of a run, whatever is done with them.
+
+    Args:
+        config: As for `prepare`.
+        device: Where it trains.
+        console: Told how the decoding goes.
+
+    Raises:
+        UserError: If the data are not what the configuration asks for.
+        RunError: If the images fit nowhere.
+    """
     return load_images(
         config.data.source,
         **image_arguments(config, device),
@@ -152,7 +169,7 @@ def load_workload(
     load: Callable[[RunConfig, torch.device, Console], ImageSet] | None = None,
     processes: int = 1,
 ) -> Workload:
-    """Loads the data and chooses what was left open.
+    """Loads the data, chooses what was left open, and looks ahead at the steps of the run.
 
     Args:
         config: As for `prepare`.
@@ -167,28 +184,54 @@ def load_workload(
         UserError: If data, device or settings are not what the configuration asks for.
         RunError: If a step of it cannot fit into the memory, or the images nowhere.
     """
+    load = load or partial(load_run_images, processes=processes)
+    workload = load_settled(config, console, load=load, processes=processes)
+    resolved, device = workload.config, workload.device
+    if why := why_no_quarter_turns(config, facts_of(workload)):
+        console.note(why)
+    check_memory(resolved, device, processes)
+    compiling = compilation_note(resolved.training.compile)
+    if compiling is not None:
+        console.note(compiling)
+    tell_of_settings(resolved, workload.image_set, workload.split, console)
+    if (slow := slow_step(resolved, device)) is not None:
+        console.note(f"Warning: {slow}")
+    return workload
+
+
+def load_settled(
+    config: RunConfig,
+    console: Console,
+    *,
+    load: Callable[[RunConfig, torch.device, Console], ImageSet],
+    processes: int = 1,
+) -> Workload:
+    """Loads the data and chooses what was left open; of the steps that are taken with them it asks nothing.
+
+    Args:
+        config: As for `prepare`.
+        console: Told what was found.
+        load: Gives the images.
+        processes: How many share each batch of a new run.
+
+    Returns:
+        The workload, without an evaluator.
+
+    Raises:
+        UserError: If data, device or settings are not what the configuration asks for.
+        RunError: If the images fit nowhere.
+    """
     device = choose_device(config.run.device)
     if not is_accelerator(device):
         keep_freed_memory()
     if crowded := crowding(device):
         console.note(crowded)
-    load = load or partial(load_run_images, processes=processes)
     images = load(config, device, console)
     split = split_of_run(config, images, console)
     facts = _facts(images, split, device, processes)
     if config.given("training.precision") is None and (why := why_precision(facts)):
         console.note(why)
-    if why := why_no_quarter_turns(config, facts):
-        console.note(why)
-    resolved = settled(config, facts, device, console)
-    check_memory(resolved, device, processes)
-    compiling = compilation_note(resolved.training.compile)
-    if compiling is not None:
-        console.note(compiling)
-    tell_of_settings(resolved, images, split, console)
-    if (slow := slow_step(resolved, device)) is not None:
-        console.note(f"Warning: {slow}")
-    return Workload(resolved, images, split, device)
+    return Workload(settled(config, facts, device, console), images, split, device)
 
 
 def facts_of(workload: Workload) -> RunFacts:
@@ -206,14 +249,17 @@ def _facts(images: ImageSet, split: Split, device: torch.device, processes: int)
     )
 
 
-def _foresee_memory(config: RunConfig, device: torch.device, processes: int) -> None:
-    """Refuses what cannot fit, from what is known of it before the images are.
+def foreseen(config: RunConfig, device: torch.device, processes: int = 1) -> ResolvedConfig | None:
+    """The settings as far as they are known before the images are: of these there is one, as small as can be.
 
-    Raises:
-        RunError: As `check_memory`.
+    Args:
+        config: As for `prepare`.
+        device: Where it trains.
+        processes: How many share each batch of a new run.
+
+    Returns:
+        None where they do not go together, which is told when the images are known.
     """
-    if config.run.memory is not None:  # which is yet to choose how much is calculated at a time
-        return
     resolution = config.given("data.resolution") or _LEAST
     facts = RunFacts(
         resolution,
@@ -222,9 +268,10 @@ def _foresee_memory(config: RunConfig, device: torch.device, processes: int) -> 
         bf16=has_bf16(device),
         processes=processes,
     )
-    # Settings that do not go together are named when the images are known too.
-    with contextlib.suppress(ValidationError):
-        check_memory(resolve(config, facts), device, processes)
+    try:
+        return resolve(config, facts)
+    except ValidationError:
+        return None
 
 
 def with_evaluators(workload: Workload, console: Console) -> Workload:

@@ -6,7 +6,7 @@ from adavit.config.pretraining import build_pretrain_config, resolve_pretraining
 from adavit.models import ViTDiscriminator
 from adavit.models.masked_patches.prediction import head_for
 from adavit.models.names import AttentionKind, PositionEmbedding
-from adavit.pretraining.loop import _adamw, learning_rate
+from adavit.pretraining.loop import adamw, learning_rate
 from tests.networks import VIT
 
 
@@ -31,7 +31,7 @@ def test_matrices_and_embeddings_decay_and_nothing_else(
     parts = {"attention": attention, "position_embedding": position}
     encoder = ViTDiscriminator(**sizes | parts).encoder
     head = head_for(encoder)
-    decayed, left = _adamw(
+    decayed, left = adamw(
         encoder, head, resolve_pretraining(build_pretrain_config([]).pretraining, device="cpu")
     ).param_groups
     names = {weight: name for part in (encoder, head) for name, weight in part.named_parameters()}

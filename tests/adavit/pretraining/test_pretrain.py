@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from adavit.config.pretraining import PretrainConfig, build_pretrain_config
 from adavit.errors import RunError, UserError
@@ -219,10 +220,26 @@ def test_a_hidden_patch_needs_others(tiny: Tiny) -> None:
 def test_advice_for_want_of_memory_is_what_a_pretraining_takes(
     tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adavit.training.start.footprint.free_bytes", lambda _: 10)
+    monkeypatch.setattr("adavit.pretraining.footprint.free_bytes", lambda _: 10)
     with pytest.raises(RunError, match=r"^out of memory: .* \(discriminator\.width,") as caught:
         pretrain(tiny())
     assert "--microbatch" not in str(caught.value)
+
+
+def test_nothing_is_asked_or_told_of_steps_of_a_gan(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of whose memory, time and augmentation a pre-training takes nothing."""
+    (tmp_path / "oblong").mkdir()
+    for index in range(8):
+        Image.effect_noise((40, 24), 30 + index).save(tmp_path / "oblong" / f"{index}.png")
+    monkeypatch.setattr("adavit.training.start.footprint.free_bytes", lambda _: 10)
+    monkeypatch.setattr("adavit.training.start.effort.SLOW_S", 0.0)
+    notes = Told()
+    file = pretrain(tiny({"data": {"source": str(tmp_path / "oblong")}}), console=notes)
+    resume_pretraining(file.parent, console=notes)
+    assert not [line for line in notes.notes if "augment" in line or "each step" in line]
+    assert read_trunk(file).arguments["resolution"] == "24x40"
 
 
 def test_a_full_directory_is_refused_first(tiny: Tiny, tmp_path: Path) -> None:
