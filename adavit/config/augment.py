@@ -162,7 +162,7 @@ class AugmentConfig(ConfigModel):
         if self.extra and self.mode == "none":
             raise ValueError(
                 f"augment.extra names {self.extra[0].operation}, but augment.mode is none, which augments nothing."
-                " Leave it out, or use --aug ada."
+                " Leave it out, or use another --aug."
             )
 
     @rule("mode", "p")
@@ -176,20 +176,22 @@ class AugmentConfig(ConfigModel):
     @rule("mode", "schedule_kimg")
     def _a_schedule_has_its_length(self) -> None:
         if (self.mode == "scheduled") != (self.schedule_kimg is not None):
+            remedy = "Leave it out, or where a preset gives it set it to null"
+            if self.schedule_kimg is None:
+                remedy = "Give it, for example --set augment.schedule_kimg=1000"
+            elif self.preset != DIFFAUG:  # which is not scheduled either
+                remedy += ", or use --aug scheduled"
             raise ValueError(
-                f"augment.schedule_kimg is {self.schedule_kimg}, but augment.mode is {self.mode}."
-                " Give it with --aug scheduled, and only with it."
+                f"augment.schedule_kimg is {self.schedule_kimg}, but augment.mode is {self.mode}. {remedy}."
             )
 
     @rule("mode", "p")
     def _a_p_that_adapts_is_not_given(self) -> None:
         if self.mode not in ("fixed", "scheduled") and self.p is not None:
-            instead = (
-                "set augment.initial_p for its start" if self.mode == "ada" else "leave --p out"
-            )
+            start = "; augment.initial_p is its start" if self.mode == "ada" else ""
             raise ValueError(
-                f"augment.p is {self.p:g}, but augment.mode is {self.mode}. Use --aug fixed, or"
-                f" {instead}."
+                f"augment.p is {self.p:g}, but augment.mode is {self.mode}. Use --aug fixed, or leave --p out, or"
+                f" where a preset gives it set it to null{start}."
             )
 
     @rule("preset", "mode", "p")

@@ -29,8 +29,11 @@ def without_effect(config: RunConfig, origins: Mapping[str, str]) -> list[str]:
         value = getattr(config.augment, name)
         if leaves_open(value) or not (mode == "none" or name in UNUSED.get(mode, ())):
             continue
+        # The other modes have a p, and one a schedule, that ada refuses: a preset's would be in the way of it.
+        remedy = (
+            f"Use --aug ada, or leave {origin} out" if mode == "none" else f"Leave {origin} out"
+        )
         sentences.append(
-            f"{key} is {value}, but augment.mode is {mode}, in which it changes nothing. Use --aug ada, or leave"
-            f" {origin} out."
+            f"{key} is {value}, but augment.mode is {mode}, in which it changes nothing. {remedy}."
         )
     return sentences

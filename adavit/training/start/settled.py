@@ -1,5 +1,7 @@
 """What a run trains on and with: its images divided, and all chosen that its settings leave open."""
 
+from dataclasses import replace
+
 import torch
 from pydantic import ValidationError
 
@@ -10,6 +12,7 @@ from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.data import ImageSet, Split, split_images
 from adavit.errors import UserError
 from adavit.features.background import CAUTION_WITH_ALPHA
+from adavit.models.groups import group_size
 from adavit.runtime.console import Console
 from adavit.runtime.wording import counted
 from adavit.training.start.heldout import heldout_note
@@ -70,11 +73,35 @@ def settled(
     try:
         resolved = resolve(config, facts)
     except ValidationError as error:
-        raise UserError("\n".join(explain(error, config.as_dict()))) from None
+        lines = _groups_beyond_a_share(config, facts) or explain(error, config.as_dict())
+        raise UserError("\n".join(lines)) from None
     if config.run.memory is not None:
         resolved, told = within_memory(config, resolved, device, facts.processes)
         console.note(told)
     return resolved
+
+
+def _groups_beyond_a_share(config: RunConfig, facts: RunFacts) -> list[str]:
+    """A sentence for each group of images that goes with the batch, but not with what a process computes of it."""
+    if config.training.microbatch is not None or facts.processes == 1:
+        return []
+    try:
+        batch = resolve(config, replace(facts, processes=1)).training.batch
+    except ValidationError:
+        return []
+    each = batch // facts.processes
+    critic = ["features"] if config.features.network is not None else []
+    groups = {
+        key: group
+        for section in ("discriminator", *critic)
+        if (group := config.given(key := f"{section}.minibatch_std_group")) and each % group
+    }
+    return [
+        f"{key} is {group}, but must divide the {counted(each, 'image', 'images')} that each of {facts.processes}"
+        f" processes computes of training.batch ({batch}). Use {group_size(each, group)}, or"
+        f" {counted(batch // group, 'process', 'processes')}, or --batch {group * facts.processes}."
+        for key, group in groups.items()
+    ]
 
 
 def tell_of_settings(

@@ -1,12 +1,15 @@
 """The section `augment`, written out, against the pipe whose operations and magnitudes it names."""
 
+import re
+from typing import Any
+
 import pytest
 
 from adavit.augment import AugmentPipe
 from adavit.augment.settings import MAGNITUDES, OPERATIONS
 from adavit.config.augment import PRESET_NAMES, AugmentConfig
 from adavit.config.auto import RunFacts, resolve
-from adavit.config.layers import build_config
+from adavit.config.layers import build_config, preset_names, read_preset
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.errors import UserError
 from adavit.runtime.resolution import Resolution
@@ -65,6 +68,12 @@ def test_multipliers_left_open_are_those_of_the_preset(preset: str) -> None:
         ({"schedule_kimg": 2}, "augment.schedule_kimg is 2.0, but augment.mode is ada"),
         ({"p": 0.4}, "augment.p is 0.4, but augment.mode is ada. .* augment.initial_p"),
         ({"mode": "none", "p": 0.4}, "augment.mode is none. Use --aug fixed, or leave --p out"),
+        ({"mode": "none", "p": 0.4}, "or where a preset gives it set it to null"),
+        ({"schedule_kimg": 2}, "or where a preset gives it set it to null"),
+        (
+            {"mode": "scheduled", "p": 0.4},
+            "Give it, for example --set augment.schedule_kimg=1000",
+        ),
         ({"preset": "diffaug"}, "always on, but augment.mode is ada and augment.p None"),
         ({"preset": "diffaug", "mode": "fixed", "p": 1, "hue": 1}, "augment.hue is given, but"),
         (
@@ -104,6 +113,46 @@ def test_each_rule_speaks_for_itself(section: dict, message: str) -> None:
 )
 def test_a_target_within_its_heuristic_is_taken(section: dict) -> None:
     assert resolve(build_config([{"augment": section}]), FACTS).augment.target == section["target"]
+
+
+def remedies(line: str) -> list[dict[str, Any]]:
+    """Settings of the section that a message names, each of which is to mend what it says."""
+    key = re.match(r"augment\.(\w+) is", line)
+    found: list[dict[str, Any]] = [
+        {"mode": mode, **({"p": float(p)} if p else {})}
+        for mode, p in re.findall(r"[Uu]se --aug (\w+)(?: --p (\S+\b))?", line)
+    ]
+    found += [{"p": float(p)} for p in re.findall(r"Give --p, for example --p ([\d.]+\d)", line)]
+    found += [{name: 1000} for name in re.findall(r"example --set augment\.(\w+)=1000", line)]
+    if key is not None and "set it to null" in line:
+        found.append({key[1]: None})
+    return found
+
+
+def refusal(layers: list[dict[str, Any]]) -> str:
+    """Why settings are refused; empty where they build."""
+    try:
+        build_config(layers)
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+def check_remedies(layers: list[dict[str, Any]], *, left: int) -> None:
+    """Follows each remedy that is named, whatever it leads to, so many times at the most."""
+    refused = refusal(layers)
+    assert left or not refused, f"{layers[1:]} end in: {refused}"
+    for line in refused.splitlines():
+        named = remedies(line)
+        assert named, line
+        for remedy in named:
+            check_remedies([*layers, {"augment": remedy}], left=left - 1)
+
+
+@pytest.mark.parametrize("mode", ["ada", "fixed", "scheduled", "none"])
+@pytest.mark.parametrize("preset", preset_names())
+def test_whichever_remedies_are_followed_settings_of_a_preset_build(preset: str, mode: str) -> None:
+    check_remedies([read_preset(preset), {"augment": {"mode": mode}}], left=4)
 
 
 ELASTIC = {"operation": "RandomElasticTransform", "p": 0.5, "alpha": [0.3, 0.3]}

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from adavit.config.augment import AugmentConfig
-from adavit.config.layers import Layer, build_config
+from adavit.config.layers import Layer, build_config, preset_names, read_preset
 from adavit.config.without_effect import UNUSED
 from adavit.errors import UserError
 
@@ -13,6 +13,10 @@ MODES: dict[str, dict[str, Any]] = {
     "scheduled": {"mode": "scheduled", "p": 0.4, "schedule_kimg": 5},
     "ada": {"mode": "ada"},
 }
+
+
+NONE = {"mode": "none", "p": None, "schedule_kimg": None}
+"""The same whatever a preset gives for other modes."""
 
 
 def flag(name: str, value: object) -> Layer:
@@ -33,13 +37,26 @@ def flag(name: str, value: object) -> Layer:
     ],
 )
 def test_a_flag_that_changes_nothing_is_refused(mode: str, name: str, value: object) -> None:
-    message = rf"^augment\.{name} is .*, but augment\.mode is {mode}, .* Use --aug ada, or leave --{name} out\.$"
+    remedy = f"Use --aug ada, or leave --{name} out" if mode == "none" else f"Leave --{name} out"
+    message = rf"^augment\.{name} is .*, but augment\.mode is {mode}, .* nothing\. {remedy}\.$"
     for layers in (
         [{"augment": MODES[mode]}, flag(name, value)],
         [flag(name, value), {"augment": MODES[mode]}],
     ):
         with pytest.raises(UserError, match=message):
             build_config(layers)
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_what_is_advised_instead_builds_over_each_preset(preset: str) -> None:
+    layers, target = [read_preset(preset)], flag("target", 0.5)
+    for chosen in (layers, [*layers, {"augment": {**NONE, "preset": "bg"}}]):
+        try:
+            build_config([*chosen, target])
+        except UserError as error:
+            build_config(chosen)  # with the flag left out
+            if "--aug ada" in str(error):
+                build_config([*chosen, target, {"augment": {"mode": "ada"}}])
 
 
 def test_all_of_them_are_told_at_once() -> None:

@@ -4,9 +4,16 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+import torch
 
+from adavit.config.auto import RunFacts
+from adavit.config.layers import build_config, read_preset
 from adavit.config.run import RunConfig
 from adavit.data import load_images
+from adavit.errors import UserError
+from adavit.runtime.console import SilentConsole
+from adavit.runtime.resolution import Resolution
+from adavit.training.start.settled import settled
 from adavit.training.start.workload import load_workload
 from tests.telling import Told
 
@@ -30,6 +37,29 @@ def test_absurd_settings_are_warned_of(tiny: Tiny) -> None:
     load_workload(tiny({"training": {"r1_gamma": 1e38}}), notes)
     (line,) = (line for line in notes.notes if line.startswith("Warning: training"))
     assert line.startswith("Warning: training.r1_gamma is 1e+38, far outside of 0 to 10000")
+
+
+@pytest.mark.parametrize(
+    ("section", "preset"),
+    [
+        ("discriminator", "stylegan2-ada-cifar"),
+        ("features", "stylegan2-ada"),
+    ],
+)
+def test_groups_are_those_of_the_share_of_a_process(section: str, preset: str) -> None:
+    facts, cpu = RunFacts(Resolution.of(32), 1000, "cuda", processes=8), torch.device("cpu")
+    group = {"network": "torchvision:resnet18"} if section == "features" else {}
+    usual = {"discriminator": {"minibatch_std_group": "auto"}, "training": {"batch": 64}}
+    layers = [read_preset(preset), usual, {section: {**group, "minibatch_std_group": 32}}]
+    told = (
+        rf"^{section}\.minibatch_std_group is 32, but must divide the 8 images that each of 8 processes computes of"
+        r" training\.batch \(64\)\. Use 8, or 2 processes, or --batch 256\.$"
+    )
+    with pytest.raises(UserError, match=told):
+        settled(build_config(layers), facts, cpu, SilentConsole())
+    settled(build_config(layers), replace(facts, processes=2), cpu, SilentConsole())
+    for remedy in ({section: {"minibatch_std_group": 8}}, {"training": {"batch": 256}}):
+        settled(build_config([*layers, remedy]), facts, cpu, SilentConsole())
 
 
 @pytest.mark.parametrize(
