@@ -146,7 +146,8 @@
     };
     const size = () => {
       figure.style.height = `${70 + 30 * chosen().rows.length}px`;
-      const baseline = chosen().rows.some((row) => row.baseline) ? " The dashed line is the baseline." : "";
+      const baselines = chosen().rows.filter((row) => row.baseline).length;
+      const baseline = ["", " The dashed line is the baseline."][baselines] ?? " Dashed lines are the baselines.";
       card.querySelector(".note").textContent = (severalSeeds() ? "Dots are seeds, bars their means." : "A dot is a run.") + baseline;
     };
     size();

@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from adavit.report.report import write_report
@@ -34,6 +35,20 @@ def test_closest_pairs_and_distances_are_shown(tmp_path: Path) -> None:
         assert words in page.text
     pictures = [a["alt"] for tag, a in page.tags if tag == "img"]
     assert ["Closest pairs" in (alt or "") for alt in pictures] == [True]
+
+
+@pytest.mark.parametrize("runs", [6, 7])
+def test_many_findings_are_folded_away_so_that_what_is_behind_them_is_found(
+    tmp_path: Path, runs: int
+) -> None:
+    record = {"spaces": {"pixels": {"generated": {"median": 12.5}}}}
+    for number in range(runs):
+        folder = write_run(tmp_path / "runs" / str(number)) / "diagnostics"
+        folder.mkdir()
+        (folder / "memorisation.json").write_text(json.dumps(record))
+    page = Page(write_report([tmp_path / "runs"], tmp_path / "r.html")[0])
+    panels = [a for tag, a in page.tags if tag == "details" and a.get("class") == "panel"]
+    assert ["open" in each for each in panels] == [runs == 6] * runs
 
 
 def test_what_was_found_of_an_earlier_generator_is_left_out_and_said(tmp_path: Path) -> None:
