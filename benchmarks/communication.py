@@ -9,9 +9,12 @@ without content (torch's device "meta"), so nothing is trained and no GPU is nee
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-sys.path.pop(0)  # the folder of this script, where augment.py would hide the package of that name
+# Instead of the folder of this script, where augment.py would hide the package of that name.
+sys.path.pop(0)
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
 from torch import nn

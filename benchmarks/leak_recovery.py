@@ -11,8 +11,11 @@ The estimate should have the true rate inside its 95% interval 19 times out of 2
 import argparse
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
-sys.path.pop(0)  # the folder of this script, where augment.py would hide the package of that name
+# Instead of the folder of this script, where augment.py would hide the package of that name.
+sys.path.pop(0)
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 import torch

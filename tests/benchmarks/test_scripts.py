@@ -60,6 +60,15 @@ def small(script: str, arguments: str, **constants: object) -> list[str]:
     return ["-c", "\n".join(lines)]
 
 
+@pytest.mark.parametrize("script", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda p: p.stem)
+def test_a_script_that_is_imported_leaves_the_root_of_the_repository_on_the_path(
+    script: Path,
+) -> None:
+    lines = script.read_text(encoding="utf-8").splitlines()
+    behind = [lines[at + 1] for at, line in enumerate(lines) if line.startswith("sys.path.pop(0)")]
+    assert set(behind) <= {"sys.path.insert(0, str(Path(__file__).resolve().parent.parent))"}
+
+
 TINY = "--resolutions 8 --patch 2 --batch 4 --rounds 1 --width 16 --depth 1 --heads 1 --channels 4"
 
 
