@@ -21,6 +21,11 @@ def is_coloured(image: np.ndarray) -> bool:
     return bool((image[0] != image[1]).any() or (image[0] != image[2]).any())
 
 
+def fewest_channels(channels: Channels) -> int:
+    """How many channels images have at the least, before they are known."""
+    return _COUNTS.get(channels, 1)
+
+
 def check_channels(channels: str) -> None:
     """Refuse an unknown value.
 

@@ -37,9 +37,6 @@ from adavit.training.start.without_content import emptied, tensors_of, without_c
 
 CPU = torch.device("cpu")
 
-CHANNELS = 3
-"""Of the images that are gone through; a set has 1 to 4."""
-
 
 def least_pretraining_bytes(config: ResolvedConfig, section: PretrainingConfig) -> int:
     """Bytes that a step holds at the same time, at the least: those of the images, grey and in float32.
@@ -51,40 +48,46 @@ def least_pretraining_bytes(config: ResolvedConfig, section: PretrainingConfig) 
     return 4 * section.batch * config.data.resolution.area
 
 
-def most_pretraining_bytes(config: ResolvedConfig, section: PretrainingConfig) -> int:
+def most_pretraining_bytes(
+    config: ResolvedConfig, section: PretrainingConfig, channels: int
+) -> int:
     """Bytes that no step takes, told without counting: far more than it keeps of tokens and images, and the weights.
 
     Args:
         config: With the encoder and its resolution.
         section: Of the pre-training, resolved.
+        channels: Of the images, by which there are more kinds of patches to tell apart.
 
     Raises:
         ValueError: If the settings make no network.
     """
     network, area = cast(ViTConfig, config.discriminator), config.data.resolution.area
-    vectors = TOKEN_VECTORS * area // network.patch.area * network.width * network.depth
-    weights = sum(tensor.nbytes for tensor in tensors_of(_on_meta(config)))
-    return NEAR * 4 * section.batch * (vectors + CHANNELS * area) + WEIGHT_COPIES * weights
+    encoder, head = _on_meta(config, channels)
+    of_token = TOKEN_VECTORS * network.width * network.depth + head.classes.out_features
+    vectors = area // network.patch.area * of_token
+    weights = sum(tensor.nbytes for tensor in tensors_of((encoder, head)))
+    return NEAR * 4 * section.batch * (vectors + channels * area) + WEIGHT_COPIES * weights
 
 
-def pretraining_bytes(config: ResolvedConfig, section: PretrainingConfig) -> int:
+def pretraining_bytes(config: ResolvedConfig, section: PretrainingConfig, channels: int) -> int:
     """Bytes that a step holds at the same time, counted on tensors without content, in the ways of a CPU.
 
     Args:
         config: With the encoder and its resolution.
         section: Of the pre-training, resolved.
+        channels: Of the images.
 
     Raises:
         RuntimeError: If the batch or the networks are larger than torch can name.
         ValueError: If the settings make no network, or one that sees a single patch.
     """
-    encoder, head = _on_meta(config)
+    encoder, head = _on_meta(config, channels)
     autocast = torch.bfloat16 if section.precision == "bf16" else None
     with without_content():
         emptied(encoder)
         emptied(head)
         optimizer = adamw(encoder, head, section)
-        images = torch.empty(section.batch, CHANNELS, *config.data.resolution)
+        images = torch.empty(section.batch, channels, *config.data.resolution)
         with LiveBytes([*tensors_of([encoder, head]), images]) as alive:
             for _ in range(2):  # in the second one there are moments and gradients of the first
                 corruption = draw_corruption(len(images), encoder.layout.patches, torch.Generator())
@@ -98,7 +101,7 @@ def pretraining_bytes(config: ResolvedConfig, section: PretrainingConfig) -> int
 
 
 def check_pretraining_memory(
-    config: ResolvedConfig, section: PretrainingConfig, device: torch.device
+    config: ResolvedConfig, section: PretrainingConfig, device: torch.device, channels: int
 ) -> None:
     """Refuses a pre-training whose steps cannot fit.
 
@@ -106,6 +109,7 @@ def check_pretraining_memory(
         config: With the encoder and its resolution.
         section: Of the pre-training, resolved.
         device: Where it trains.
+        channels: Of the images, or the fewest that they can have.
 
     Raises:
         RunError: If a step needs more memory than there is.
@@ -117,10 +121,10 @@ def check_pretraining_memory(
     qualifier = "at least"
     # Settings that make no network are named where it is built.
     with contextlib.suppress(RuntimeError, ValueError):
-        if most_pretraining_bytes(config, section) <= free:
+        if most_pretraining_bytes(config, section, channels) <= free:
             return
         if needed <= free:
-            needed = taken_bytes(pretraining_bytes(config, section), config, device)
+            needed = taken_bytes(pretraining_bytes(config, section, channels), config, device)
             certain, qualifier = max(certain, int(CERTAIN * needed)), "about"
     if certain <= free:
         return
@@ -132,13 +136,13 @@ def check_pretraining_memory(
     )
 
 
-def _on_meta(config: ResolvedConfig) -> tuple[VisionEncoder, MaskedPatchHead]:
+def _on_meta(config: ResolvedConfig, channels: int) -> tuple[VisionEncoder, MaskedPatchHead]:
     """The networks of a pre-training on torch's device "meta"."""
     with torch.device("meta"):
         encoder = build_discriminator(
             config.discriminator,
             resolution=config.data.resolution,
-            image_channels=CHANNELS,
+            image_channels=channels,
             num_classes=0,
         ).get_submodule("encoder")
         assert isinstance(encoder, VisionEncoder)

@@ -20,6 +20,7 @@ from adavit.config.run_settings import RunSettings
 from adavit.config.section import writable
 from adavit.config.training import TrainingConfig
 from adavit.data import ImageSet
+from adavit.data.channels import fewest_channels
 from adavit.errors import UserError
 from adavit.pretraining.directory import PretrainingDirectory
 from adavit.pretraining.footprint import check_pretraining_memory
@@ -133,7 +134,7 @@ def _prepared(config: PretrainConfig, console: Console) -> tuple[Workload, Pretr
     def load(run: RunConfig, device: torch.device, console: Console) -> ImageSet:
         known = foreseen(run, device)
         if known is not None:
-            check_pretraining_memory(known, section, device)
+            check_pretraining_memory(known, section, device, fewest_channels(run.data.channels))
         return read_images(run, device, console)
 
     workload = load_settled(run, console, load=load)
@@ -146,7 +147,8 @@ def _prepared(config: PretrainConfig, console: Console) -> tuple[Workload, Pretr
             f"discriminator.patch is {patch.plain}, which makes one patch of an image of {size.plain} px, but a"
             " hidden patch is predicted from others. Use a smaller patch."
         )
-    check_pretraining_memory(workload.config, section, workload.device)
+    channels = workload.image_set.channels
+    check_pretraining_memory(workload.config, section, workload.device, channels)
     return workload, section
 
 

@@ -37,6 +37,7 @@ STANDARD_ERRORS = 3.0
 """So many standard errors a figure must be off, lest few images look like a fault."""
 
 _MORE = "Leave --data out, or raise --images."
+_MORE_TRAINING = "Raise --images, where the run has more; else a run on more images can tell."
 _MORE_HELD_OUT = "A run with a larger --val-fraction holds out more."
 
 
@@ -189,7 +190,7 @@ def overfitting_not_judged(figures: LogitFigures, judge: str = "the discriminato
     return [
         f"Whether {judge} knows its training images by heart cannot be told: the mean logit of held-out images {place},"
         f" but {training:,} training and {heldout:,} held-out images are too few."
-        f" {_MORE if training <= heldout else _MORE_HELD_OUT}"
+        f" {_MORE_TRAINING if training <= heldout else _MORE_HELD_OUT}"
     ]
 
 

@@ -23,10 +23,10 @@ from adavit.config.run import ResolvedConfig
 from adavit.diagnostics.diagnosed_images import DiagnosedImages, OpenedDiagnosis
 from adavit.diagnostics.leaks.calibration import DRAWS, Parts, calibrate, divide
 from adavit.diagnostics.leaks.operations import (
+    BCR_SHIFT,
     Operation,
     check_on,
     critic_p,
-    has_bcr,
     operations_by_name,
     operations_of_config,
     operations_of_preset,
@@ -95,7 +95,10 @@ def leaks(
             )
         )
     # bCR shifts what the discriminator sees whatever p is.
-    warning = "" if config is not None and has_bcr(config) else p_warning(highest)
+    of_pipe = [each for each in wanted if each.name != BCR_SHIFT]
+    warning = p_warning(highest) if of_pipe else ""
+    if warning and len(of_pipe) < len(wanted):
+        warning += f" {BCR_SHIFT} apart, which has no p."
     record = {
         "protocol": {
             **diagnosed.protocol,

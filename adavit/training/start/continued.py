@@ -54,10 +54,11 @@ def continued_config(directory: RunDirectory, layers: Sequence[Mapping[str, Any]
         UserError: Naming every setting that must not change.
     """
     stored = stored_settings(directory)
-    _check_slices(stored, layers)
+    before = flatten(build_config([stored]).as_dict())
+    _check_slices(before, layers)
     asked = _asked(stored, layers)
     config = _as_chosen(asked, directory, stored)
-    before, after = flatten(build_config([stored]).as_dict()), flatten(config.as_dict())
+    after = flatten(config.as_dict())
     changed = changed_settings(before, after, may_change=MAY_CHANGE_ON_RESUME)
     if "discriminator.kind" in changed:  # its other keys could not but change with it
         changed = [key for key in changed if not key.startswith("discriminator.")]
@@ -103,26 +104,36 @@ def _asked(stored: Values, layers: Sequence[Mapping[str, Any]]) -> RunConfig:
     But for what was chosen by another setting that is given now: sums in a fixed order are not the fastest ones.
     """
     given = list(map(without_auto, layers))
-    if (merge(*given).get("training") or {}).get("deterministic"):
+    if _training_of(given).get("deterministic"):
         stored = merge(stored, {"training": {"fast_reduce": False}})
     return with_absolute_paths(build_config([stored, *given]))
 
 
-def _check_slices(stored: Values, layers: Sequence[Mapping[str, Any]]) -> None:
+def _training_of(layers: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The section `training` as it was given; empty where it is none, which is told of with all settings."""
+    training = merge(*layers).get("training")
+    return training if isinstance(training, Mapping) else {}
+
+
+def _check_slices(known: Values, layers: Sequence[Mapping[str, Any]]) -> None:
     """Refuses slices that do not consist of the groups of the run, which were chosen at its start and are kept.
+
+    Args:
+        known: All settings of the run, by `section.key`.
+        layers: Settings given again.
 
     Raises:
         UserError: If so; it names those that do.
     """
-    known, given = flatten(stored), str(flatten(merge(*layers)).get("training.microbatch"))
+    given = str(_training_of(layers).get("microbatch"))
     if not re.fullmatch(r"0*[1-9]\d{0,8}", given, re.ASCII):
         return  # what is no such number is told of with all settings
     images, keys = int(given), ["discriminator.minibatch_std_group"]
-    if known.get("features.network") is not None:
+    if known["features.network"] is not None:
         keys.append("features.minibatch_std_group")
     for key in keys:
-        group, batch = known.get(key) or 0, known["training.batch"]
-        if group and images % group:
+        group, batch = known.get(key), known["training.batch"]
+        if isinstance(group, int) and isinstance(batch, int) and group and images % group:
             fit = [str(n) for n in range(group, batch + 1, group) if batch % n == 0]
             raise UserError(
                 f"training.microbatch is {images}, but this run compares {group} images with each other ({key}), and"

@@ -39,15 +39,24 @@ def settings(
     return resolve(run, facts), resolve_pretraining(given.pretraining, device="cpu")
 
 
-@pytest.mark.parametrize("precision", ["float32", "bf16"])
-@pytest.mark.parametrize("batch", [8, 24])
+@pytest.mark.parametrize(
+    ("precision", "batch", "kind"),
+    [
+        *(("float32", 8, "rgb"), ("float32", 24, "rgb"), ("bf16", 8, "rgb"), ("bf16", 24, "rgb")),
+        *(("float32", 24, "grey"), ("float32", 24, "rgba")),
+    ],
+)
 def test_what_is_counted_is_what_steps_hold(
     tiny: Callable[..., PretrainConfig],
     monkeypatch: pytest.MonkeyPatch,
     precision: str,
     batch: int,
+    kind: str,
 ) -> None:
-    layer = {"pretraining": {"precision": precision, "batch": batch, "total_kimg": 0.06}}
+    layer = {
+        "data": {"channels": kind},
+        "pretraining": {"precision": precision, "batch": batch, "total_kimg": 0.06},
+    }
     steps: list[int] = []
     step = loop.PretrainingLoop._train_on_one_batch
 
@@ -64,7 +73,8 @@ def test_what_is_counted_is_what_steps_hold(
     network = tiny().discriminator.model_dump(
         exclude={"kind", "minibatch_std_group"}, warnings=False
     )
-    counted = pretraining_bytes(*settings(16, batch, precision, **network))
+    channels = {"grey": 1, "rgb": 3, "rgba": 4}[kind]
+    counted = pretraining_bytes(*settings(16, batch, precision, **network), channels)
     assert counted == pytest.approx(max(steps), rel=0.1)
 
 
@@ -79,24 +89,40 @@ def test_what_is_counted_is_what_steps_hold(
     ],
     ids=["usual", "large", "thin", "patches of 2 px", "wide"],
 )
-def test_bounds_hold_what_is_counted(given: tuple[ResolvedConfig, PretrainingConfig]) -> None:
-    counted = pretraining_bytes(*given)
-    assert least_pretraining_bytes(*given) <= counted <= most_pretraining_bytes(*given)
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_bounds_hold_what_is_counted(
+    given: tuple[ResolvedConfig, PretrainingConfig], channels: int
+) -> None:
+    counted = pretraining_bytes(*given, channels)
+    assert least_pretraining_bytes(*given) <= counted <= most_pretraining_bytes(*given, channels)
 
 
 def test_memory_is_that_of_its_own_steps_and_not_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     given = settings(512, 1)
-    expected = taken_bytes(pretraining_bytes(*given), given[0], CPU)
+    expected = taken_bytes(pretraining_bytes(*given, 3), given[0], CPU)
     for module in ("adavit.pretraining", "adavit.training.start"):
         monkeypatch.setattr(f"{module}.footprint.free_bytes", lambda _: 2 * expected)
     with pytest.raises(StepTooLarge):
         check_memory(given[0], CPU)
-    check_pretraining_memory(*given, CPU)
+    check_pretraining_memory(*given, CPU, 3)
     monkeypatch.setattr(footprint, "free_bytes", lambda _: expected // 2)
     with pytest.raises(RunError, match="pre-training on one image of 512 px or more needs about"):
-        check_pretraining_memory(*given, CPU)
+        check_pretraining_memory(*given, CPU, 3)
     with pytest.raises(RunError, match="a batch of 64 images of 512 px"):
-        check_pretraining_memory(*settings(512, 64), CPU)
+        check_pretraining_memory(*settings(512, 64), CPU, 3)
+
+
+def test_memory_is_that_of_the_kinds_of_patches_that_images_can_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # 8 kinds of grey patches, 4,096 of RGBA.
+    given = settings(128, 256, patch=4, width=32, depth=2, heads=2)
+    monkeypatch.setattr(footprint, "free_bytes", lambda _: 2_200_000_000)
+    check_pretraining_memory(*given, CPU, 1)
+    monkeypatch.setattr(footprint, "free_bytes", lambda _: 4_000_000_000)
+    check_pretraining_memory(*given, CPU, 3)
+    with pytest.raises(RunError, match="but 4 GB are free"):
+        check_pretraining_memory(*given, CPU, 4)
 
 
 def test_a_batch_that_nothing_holds_is_refused_without_counting(
@@ -104,6 +130,6 @@ def test_a_batch_that_nothing_holds_is_refused_without_counting(
 ) -> None:
     monkeypatch.setattr(footprint, "free_bytes", lambda _: 10**12)
     with pytest.raises(RunError, match=r"needs at least .* smaller --batch"):
-        check_pretraining_memory(*settings(32, 10**22), CPU)
+        check_pretraining_memory(*settings(32, 10**22), CPU, 1)
     monkeypatch.setattr(footprint, "free_bytes", lambda _: None)
-    check_pretraining_memory(*settings(32, 10**22), CPU)
+    check_pretraining_memory(*settings(32, 10**22), CPU, 1)

@@ -191,6 +191,15 @@ def test_held_out_images_too_few_for_an_alarm_do_not_pass_for_sound(heldout: int
     assert other.startswith("Whether the head knows its training images")
 
 
+def test_training_images_too_few_for_an_alarm_are_not_asked_of_other_data() -> None:
+    figures = drawn(training=(0.2, 100), heldout=(0, 1000), generated=(-0.1, 1000))
+    (line,) = overfitting_not_judged(figures)
+    assert "100 training and 1,000 held-out images are too few." in line
+    assert line.endswith(
+        "Raise --images, where the run has more; else a run on more images can tell."
+    )
+
+
 def test_what_has_an_alarm_or_lies_near_training_images_is_judged() -> None:
     for mean, alarms in ((5.0, 0), (2.0, 0), (-5.0, 1)):
         figures = drawn(training=(5, 1000), heldout=(mean, 100), generated=(-5, 1000))

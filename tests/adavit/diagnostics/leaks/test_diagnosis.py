@@ -199,6 +199,32 @@ def test_a_run_without_augmentation_is_only_searched_when_asked(
 
 
 @pytest.mark.parametrize(
+    ("operations", "augment", "apart"),
+    [(["rotate"], "none", False), (None, "fixed", True)],
+)
+def test_a_low_p_is_told_of_the_pipe_beside_bcr(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    run_of: Callable[..., Path],
+    operations: list[str] | None,
+    augment: str,
+    apart: bool,
+) -> None:
+    monkeypatch.setattr(
+        "adavit.diagnostics.leaks.diagnosis.estimate_leak",
+        lambda operation, *_, **__: {"operation": operation.name, "cannot_be_told": "not tried"},
+    )
+    data = write_images(tmp_path / "data", random_images(24))
+    mode = {"mode": augment, "preset": "geom"} | ({"p": 0.02} if augment == "fixed" else {})
+    layer = {"augment": mode, "data": {"resolution": 16}, "training": {"bcr_real": 10}}
+    record = leaks(
+        open_diagnosis(str(run_of(data, tmp_path / "run", layer))), operations=operations
+    )
+    assert record["warning"].startswith("p never passed 0")
+    assert record["warning"].endswith("bcr xint apart, which has no p.") == apart
+
+
+@pytest.mark.parametrize(
     ("layer", "expected", "strength"),
     [
         ({"training": {"bcr_real": 10, "bcr_generated": 10}}, "bcr xint", None),

@@ -101,6 +101,19 @@ def test_slices_that_its_groups_do_not_fit_are_told_of_with_those_that_they_do(
         assert found.training.microbatch == fits
 
 
+@pytest.mark.parametrize("section", ["metrics", "run", "training"])
+def test_a_section_that_is_none_is_told_of(directory: RunDirectory, section: str) -> None:
+    with pytest.raises(UserError, match="expected a section of keys"):
+        continued_config(directory, [{section: 3}])
+
+
+def test_settings_that_somebody_has_taken_out_are_the_usual_ones(directory: RunDirectory) -> None:
+    stored = yaml.safe_load(directory.config.read_text())
+    del stored["training"]["batch"]
+    directory.config.write_text(yaml.safe_dump({**stored, "run": None}))
+    assert continued_config(directory, [{"training": {"microbatch": 1}}]).run.seed == 0
+
+
 @pytest.mark.parametrize("given", [2, "2", None, "auto"])
 def test_slices_are_free_where_no_images_are_compared(
     of_slices: Callable[..., RunDirectory], given: object
