@@ -104,11 +104,6 @@ def critic_p(config: ResolvedConfig) -> float:
     return 0.0 if features.network is None else features.p or 0.0
 
 
-def has_bcr(config: ResolvedConfig) -> bool:
-    """Whether bCR shifts images, at whatever p."""
-    return bool(config.training.bcr_real or config.training.bcr_generated)
-
-
 def operations_of_config(config: ResolvedConfig, *, p: float = 1.0) -> list[Operation]:
     """The operations that a run uses, with the run's magnitudes: of the pipe and of bCR.
 
@@ -122,7 +117,7 @@ def operations_of_config(config: ResolvedConfig, *, p: float = 1.0) -> list[Oper
     augment = config.augment
     off = augment.mode == "none" or (augment.mode == "fixed" and augment.p == 0)
     found = [] if off and not critic_p(config) else _of_pipe(augment, p)
-    if has_bcr(config):
+    if config.training.bcr_real or config.training.bcr_generated:
         shift = consistency_shift(min(config.data.resolution), torch.device("cpu"))
         found.append(Operation(BCR_SHIFT, shift))
     return found
